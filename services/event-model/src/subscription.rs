@@ -1,0 +1,149 @@
+//! Subscriptions: who wants which events where.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{
+    filter::EventFilter,
+    id::{InvalidId, Sequence},
+};
+
+/// A subscription's id: `sub_` and a UUID version 7 without hyphens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct SubscriptionId(String);
+
+impl SubscriptionId {
+    /// The id with this unique part: 1 to 60 of `a-z 0-9`.
+    pub fn from_unique(unique: &str) -> Result<Self, InvalidId> {
+        format!("sub_{unique}").parse()
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SubscriptionId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        match text.strip_prefix("sub_") {
+            Some(rest) if (1..=60).contains(&rest.len()) && rest.chars().all(known) => Ok(Self(text.to_owned())),
+            _ => Err(InvalidId { text: text.chars().take(80).collect(), wanted: "a subscription id (sub_…)" }),
+        }
+    }
+}
+
+impl TryFrom<String> for SubscriptionId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<SubscriptionId> for String {
+    fn from(id: SubscriptionId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A subscription as it is stored. The API and the command line change it; the dispatcher only disables it. How far
+/// delivery has come is kept apart, in [`crate::delivery::Progress`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Where deliveries are posted.
+    pub url: Url,
+    /// Which events it wants.
+    pub filter: EventFilter,
+    /// The form of a delivery.
+    pub format: Format,
+    /// What waits behind a failing delivery.
+    pub ordering: Ordering,
+    /// At most so many deliveries a second; `None` for no limit.
+    pub rate_per_s: Option<u32>,
+    /// Headers added to each delivery.
+    pub headers: BTreeMap<String, String>,
+    /// For people.
+    pub description: Option<String>,
+    /// Whether it delivers.
+    pub status: Status,
+    /// It wants events after this sequence.
+    pub start_after: Sequence,
+    /// Signing secrets, each sealed by the store's sealing key with the subscription's id as associated data; newest first.
+    pub sealed_secrets: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The form of a delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// The event as it is in the log.
+    #[default]
+    Standard,
+    /// CloudEvents 1.0, structured mode.
+    CloudeventsStructured,
+    /// CloudEvents 1.0, binary mode.
+    CloudeventsBinary,
+}
+
+/// What waits behind a failing delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ordering {
+    /// Later events of the same entity.
+    #[default]
+    Entity,
+    /// Every later event.
+    Strict,
+    /// Nothing.
+    None,
+}
+
+/// Whether a subscription delivers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Status {
+    /// It delivers.
+    Active,
+    /// A person paused it; its cursor stands.
+    Paused,
+    /// The service stopped it; its cursor stands.
+    Disabled {
+        /// Why, for people.
+        reason: String,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+impl Status {
+    /// One word for labels and listings: `active`, `paused`, `disabled`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disabled { .. } => "disabled",
+        }
+    }
+}

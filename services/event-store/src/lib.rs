@@ -1,0 +1,1 @@
+//! The append-only event log and the key-value state, on sled.

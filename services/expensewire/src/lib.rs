@@ -1,0 +1,1 @@
+//! Webhooks for Expensify: the service and its command line.

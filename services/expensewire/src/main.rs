@@ -1,0 +1,2 @@
+//! The `expensewire` program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Client of Expensify's Integration Server: typed jobs, our export template, classification of answers.

@@ -1,0 +1,1 @@
+//! A simulator of Expensify's Integration Server that a person can run.

@@ -1,0 +1,1 @@
+//! REST, server-sent events, metrics and health over the log.

@@ -1,0 +1,1 @@
+//! Shell that spends the request budget: plans reads, runs them, appends what changed.

@@ -1,0 +1,1 @@
+//! Tests over the whole: helpers shared by the files under `tests/tests`.
