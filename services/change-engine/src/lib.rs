@@ -7,3 +7,6 @@ pub mod diff;
 pub mod lifecycle;
 pub mod paths;
 pub mod plan;
+
+pub use absence::{Absences, Verdict};
+pub use diff::{Known, Seen, card_drafts, policy_drafts, removal_draft, report_drafts, scope_snapshot_draft};

@@ -23,5 +23,5 @@ pub use event_type::{EventType, UnknownEventType};
 pub use filter::{EventFilter, InvalidGlob, TypeGlob};
 pub use id::{EventId, InvalidId, Revision, Sequence};
 pub use policy::Policy;
-pub use report::{Expense, Report, ReportState};
+pub use report::{Approver, Expense, HistoryEntry, ObservedReport, Report, ReportState};
 pub use subscription::{Subscription, SubscriptionId};
