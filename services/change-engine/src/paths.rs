@@ -3,9 +3,11 @@
 //! A list of keyed items is compared by key, never by position: `expenses[4056343049275634494].amount`,
 //! `tags[Department].tags[Ops].glCode`. An item that came or went is one path (`expenses[40…]`), its value the whole item or
 //! `null`. A list without keys is one value. `null` and a missing key are the same: the upstream writes either for blank.
+//! Keys that an object only carries for another entity ([`CARRIED_KEYS`]) are not compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use event_model::entity::CARRIED_KEYS;
 use serde_json::{Map, Value};
 
 /// The field that tells the items of a list apart, by the list's name.
@@ -34,7 +36,7 @@ fn compare_objects(
     found: &mut BTreeMap<String, Value>,
 ) {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for name in names {
+    for name in names.into_iter().filter(|name| !CARRIED_KEYS.contains(&name.as_str())) {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         let old = before.get(name).unwrap_or(&Value::Null);
         let new = after.get(name).unwrap_or(&Value::Null);
@@ -137,6 +139,11 @@ mod tests {
     fn blank_and_missing_are_the_same() {
         assert_eq!(diff(json!({"a": null}), json!({})), []);
         assert_eq!(diff(json!({"a": 1}), json!({})), [("a".into(), json!(1))]);
+    }
+
+    #[test]
+    fn what_an_object_only_carries_is_no_difference() {
+        assert_eq!(diff(json!({"policyName": "A"}), json!({"policyName": "B"})), []);
     }
 
     #[test]

@@ -1,0 +1,51 @@
+# Every target works on a fresh machine with rustup, a C compiler and make.
+# Stays with what GNU make 3.81 and a BSD userland understand.
+
+CARGO ?= cargo
+SOAK_MINUTES ?= 10
+SOAK_KILL_EVERY ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run test ci fmt lint docs schemas deny soak soak-kill tree
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
+
+run: ## the whole pipeline against the simulator, with a receiver that verifies signatures; Ctrl-C ends it
+	@$(CARGO) build --locked -p expensewire
+	@exec $(CARGO) run --locked --quiet -p expensewire -- demo
+
+test: ## every test; STRICT=1 turns a skipped one into a failure
+	$(CARGO) test --workspace --locked --no-fail-fast
+
+ci: ## what the integration machine runs
+	.ci/run
+
+fmt: ## format the tree
+	$(CARGO) fmt --all
+
+lint: ## formatting and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+docs: ## the crates' documentation
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+schemas: ## write the files under schemas/ anew from the types; the tests compare them
+	$(CARGO) build --locked -p expensewire
+	$(CARGO) run --locked --quiet -p expensewire -- config schema > schemas/config.schema.json.new
+	mv schemas/config.schema.json.new schemas/config.schema.json
+	WRITE_SCHEMAS=1 $(CARGO) test --locked -p event-model --test schemas
+
+deny: ## licences, bans, sources and advisories (needs cargo-deny)
+	$(CARGO) deny --locked check
+
+soak: ## simulator, service and subscriber in three processes for SOAK_MINUTES; prints what arrived against what was made
+	$(CARGO) build --locked -p expensewire -p tests
+	$(CARGO) run --locked --quiet -p tests --bin soak -- --minutes $(SOAK_MINUTES) --kill-every-s $(SOAK_KILL_EVERY)
+
+soak-kill: ## the same with the service killed (-9) every 20 s
+	$(MAKE) soak SOAK_KILL_EVERY=20
+
+tree: ## what the program is built on
+	$(CARGO) tree --locked -p expensewire --edges normal
