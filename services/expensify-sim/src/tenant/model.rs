@@ -175,13 +175,14 @@ fn tag_levels(tag: &str) -> Vec<String> {
     let mut levels = vec![String::new()];
     let mut rest = tag.chars().peekable();
     while let Some(next) = rest.next() {
-        match (next, rest.peek()) {
-            ('\\', Some(':')) => {
-                rest.next();
-                levels.last_mut().map_or((), |level| level.push(':'));
-            }
-            (':', _) => levels.push(String::new()),
-            (other, _) => levels.last_mut().map_or((), |level| level.push(other)),
+        let literal = match (next, rest.peek()) {
+            ('\\', Some(':')) => rest.next(),
+            (':', _) => None,
+            (other, _) => Some(other),
+        };
+        match (literal, levels.last_mut()) {
+            (Some(literal), Some(level)) => level.push(literal),
+            _ => levels.push(String::new()),
         }
     }
     if levels.len() < 2 { Vec::new() } else { levels }

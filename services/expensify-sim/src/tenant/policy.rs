@@ -74,6 +74,20 @@ pub(crate) struct Employee {
     pub(crate) custom_field_2: Option<String>,
 }
 
+impl Employee {
+    /// A member of whom no more is known.
+    pub(crate) fn new(email: &str, role: &str, submits_to: &str) -> Self {
+        Self {
+            email: email.to_owned(),
+            role: role.to_owned(),
+            submits_to: submits_to.to_owned(),
+            employee_id: None,
+            custom_field_1: None,
+            custom_field_2: None,
+        }
+    }
+}
+
 /// What an expense rule does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RuleActions {

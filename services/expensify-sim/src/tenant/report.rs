@@ -6,9 +6,11 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::Tenant;
 use super::dates;
 use super::ids;
 use super::person::Person;
+use super::policy::Policy;
 
 /// Where a report stands, in the five words of the export's `reportState` filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +185,33 @@ impl Step {
 }
 
 impl Report {
+    /// An empty draft without a number, made at `at`; the member's manager is who it will go to.
+    pub(crate) fn draft(tenant: &Tenant, policy: &Policy, email: &str, title: String, at: Timestamp) -> Self {
+        let manager = policy.employee(email).map_or(policy.owner.as_str(), |member| member.submits_to.as_str());
+        let mut report = Self {
+            number: 0,
+            title,
+            submitter: tenant.person_or_stranger(email),
+            manager: tenant.person_or_stranger(manager),
+            policy_id: policy.id.clone(),
+            policy_name: policy.name.clone(),
+            currency: policy.currency.clone(),
+            state: State::Open,
+            created: at,
+            submitted: None,
+            approved: None,
+            reimbursed: None,
+            payment: None,
+            approvers: Vec::new(),
+            actions: Vec::new(),
+            custom_fields: BTreeMap::new(),
+            expenses: Vec::new(),
+            exported: BTreeSet::new(),
+        };
+        report.note("CREATED", email.to_owned(), at, serde_json::json!({}));
+        report
+    }
+
     /// The new spelling of its id.
     pub(crate) fn id(&self) -> String {
         ids::report_id(self.number)
@@ -233,7 +262,9 @@ impl Report {
         self.reimbursed = Some(at);
         let (action, details) = match &payment {
             Payment::Manual { source: None } => ("MARKEDREIMBURSED", serde_json::json!({})),
-            Payment::Manual { source: Some(source) } => ("MARKEDREIMBURSED", serde_json::json!({ "paymentSource": source })),
+            Payment::Manual { source: Some(source) } => {
+                ("MARKEDREIMBURSED", serde_json::json!({ "paymentSource": source }))
+            }
             Payment::Ach { .. } => {
                 let expected = dates::earlier(at, -3 * 86_400);
                 ("REIMBURSED", serde_json::json!({ "expectedDate": dates::day(expected).to_string() }))
@@ -253,7 +284,12 @@ impl Report {
         self.submitted = None;
         self.approved = None;
         self.approvers.clear();
-        self.note("REJECTED", self.manager.email.clone(), at, serde_json::json!({ "message": "please add the receipts" }));
+        self.note(
+            "REJECTED",
+            self.manager.email.clone(),
+            at,
+            serde_json::json!({ "message": "please add the receipts" }),
+        );
     }
 
     fn unapprove(&mut self, at: Timestamp) {

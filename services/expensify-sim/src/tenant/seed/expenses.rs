@@ -66,12 +66,10 @@ fn currency(rng: &mut impl Rng, policy: &Policy) -> (String, i64) {
 }
 
 fn category(rng: &mut impl Rng, policy: &Policy) -> (String, String) {
-    policy
-        .categories
-        .choose(rng)
-        .map_or_else(|| ("Uncategorized".to_owned(), String::new()), |found| {
-            (found.name.clone(), found.gl_code.clone().unwrap_or_default())
-        })
+    policy.categories.choose(rng).map_or_else(
+        || ("Uncategorized".to_owned(), String::new()),
+        |found| (found.name.clone(), found.gl_code.clone().unwrap_or_default()),
+    )
 }
 
 fn tag(rng: &mut impl Rng, tags: &Tags) -> (String, String) {
@@ -79,7 +77,8 @@ fn tag(rng: &mut impl Rng, tags: &Tags) -> (String, String) {
     match tags {
         Tags::Flat(tags) => name_and_code(tags.choose(rng)),
         Tags::Levels(levels) => {
-            let chosen: Vec<(String, String)> = levels.iter().map(|(_, tags)| name_and_code(tags.choose(rng))).collect();
+            let chosen: Vec<(String, String)> =
+                levels.iter().map(|(_, tags)| name_and_code(tags.choose(rng))).collect();
             let escaped: Vec<String> = chosen.iter().map(|(name, _)| name.replace(':', r"\:")).collect();
             (escaped.join(":"), chosen.into_iter().next().map(|(_, code)| code).unwrap_or_default())
         }

@@ -18,7 +18,7 @@ use super::person::Person;
 pub(crate) use cards::card;
 pub(crate) use policies::policy;
 pub(crate) use reports::draft;
-pub(crate) use words::{CATEGORIES, COMMENTS, MERCHANTS, TITLES};
+pub(crate) use words::TITLES;
 
 /// How much to make.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +48,9 @@ pub(crate) fn tenant(seed: u64, sizes: Sizes, domain: &str, now: Timestamp) -> T
         let card = cards::card(&mut rng, &tenant, now);
         tenant.cards.insert(card.id, card);
     }
-    while !tenant.policies.is_empty() && tenant.reports.len() < sizes.reports {
-        let report = reports::lived(&mut rng, &tenant, now);
+    while tenant.reports.len() < sizes.reports
+        && let Some(report) = reports::lived(&mut rng, &tenant, now)
+    {
         tenant.reports.insert(report.number, report);
     }
     tenant

@@ -48,10 +48,7 @@ fn tags(list: &[(&str, &str)]) -> Vec<Tag> {
 }
 
 fn levels() -> Tags {
-    Tags::Levels(vec![
-        ("Department".to_owned(), tags(&words::DEPARTMENTS)),
-        ("Site".to_owned(), tags(&words::SITES)),
-    ])
+    Tags::Levels(vec![("Department".to_owned(), tags(&words::DEPARTMENTS)), ("Site".to_owned(), tags(&words::SITES))])
 }
 
 fn report_fields() -> Vec<ReportField> {
@@ -83,25 +80,18 @@ fn vat() -> Tax {
 /// The caller, the managers, and most of the others.
 fn employees(rng: &mut impl Rng, tenant: &Tenant) -> Vec<Employee> {
     let managers: Vec<&str> = tenant.people.iter().take(3).map(|person| person.email.as_str()).collect();
-    let mut out = vec![Employee {
-        email: tenant.caller.email.clone(),
-        role: "admin".to_owned(),
-        submits_to: tenant.caller.email.clone(),
-        employee_id: None,
-        custom_field_1: None,
-        custom_field_2: None,
-    }];
+    let caller = tenant.caller.email.as_str();
+    let mut out = vec![Employee::new(caller, "admin", caller)];
     for (at, person) in tenant.people.iter().enumerate() {
         if at >= 4 && rng.random_bool(0.25) {
             continue;
         }
+        let role = if at == 1 { "auditor" } else { "user" };
+        let submits_to = if at < 3 { caller } else { managers[at % managers.len()] };
         out.push(Employee {
-            email: person.email.clone(),
-            role: if at == 1 { "auditor" } else { "user" }.to_owned(),
-            submits_to: if at < 3 { tenant.caller.email.clone() } else { managers[at % managers.len()].to_owned() },
             employee_id: Some(person.employee_id.clone()),
-            custom_field_1: None,
             custom_field_2: rng.random_bool(0.3).then(|| "on site".to_owned()),
+            ..Employee::new(&person.email, role, submits_to)
         });
     }
     out

@@ -3,13 +3,12 @@
 use jiff::Timestamp;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Tenant;
 use super::super::dates;
 use super::super::ids;
 use super::super::policy::Policy;
-use super::super::report::{Payment, Report, State, Step};
+use super::super::report::{Payment, Report, Step};
 use super::{expenses, pick, words};
 
 /// How far back the oldest report was made.
@@ -23,48 +22,28 @@ pub(crate) fn draft(rng: &mut impl Rng, tenant: &Tenant, at: Timestamp) -> Optio
     let policies: Vec<&Policy> = tenant.policies.values().filter(|policy| !policy.employees.is_empty()).collect();
     let policy = *policies.choose(rng)?;
     let member = policy.employees.choose(rng)?;
-    let submitter = tenant.person_or_stranger(&member.email);
     let number = ids::new_report_number(rng);
+    let title = format!("{} {}", pick(rng, &words::TITLES), number % 1_000);
+    let mut report = Report::draft(tenant, policy, &member.email, title, at);
+    report.number = number;
+    report.custom_fields.insert("Cost_Center".to_owned(), pick(rng, &["Ops", "Eng", "Sales"]).to_owned());
     let count = rng.random_range(1..=MOST_EXPENSES);
-    let mut report = Report {
-        number,
-        title: format!("{} {}", pick(rng, &words::TITLES), number % 1_000),
-        manager: tenant.person_or_stranger(&member.submits_to),
-        submitter,
-        policy_id: policy.id.clone(),
-        policy_name: policy.name.clone(),
-        currency: policy.currency.clone(),
-        state: State::Open,
-        created: at,
-        submitted: None,
-        approved: None,
-        reimbursed: None,
-        payment: None,
-        approvers: Vec::new(),
-        actions: Vec::new(),
-        custom_fields: BTreeMap::from([("Cost_Center".to_owned(), pick(rng, &["Ops", "Eng", "Sales"]).to_owned())]),
-        expenses: (0..count).map(|_| expenses::expense(rng, policy, at)).collect(),
-        exported: BTreeSet::new(),
-    };
-    let author = report.submitter.email.clone();
-    report.note("CREATED", author, at, serde_json::json!({}));
+    report.expenses = (0..count).map(|_| expenses::expense(rng, policy, at)).collect();
     Some(report)
 }
 
-/// A report from the past that went through the steps to a random state.
-pub(super) fn lived(rng: &mut impl Rng, tenant: &Tenant, now: Timestamp) -> Report {
+/// A report from the past that went through the steps to a random state; nothing as for [`draft`].
+pub(super) fn lived(rng: &mut impl Rng, tenant: &Tenant, now: Timestamp) -> Option<Report> {
     let age_s = rng.random_range(NEWEST_S..OLDEST_DAYS * 86_400);
     let steps = steps(rng);
     let mut left_s = age_s;
-    let Some(mut report) = draft(rng, tenant, dates::earlier(now, age_s)) else {
-        unreachable!("every seeded policy has the caller as a member");
-    };
+    let mut report = draft(rng, tenant, dates::earlier(now, age_s))?;
     for step in steps {
         left_s -= left_s * rng.random_range(5..40_i64) / 100;
         let taken = report.take(step, dates::earlier(now, left_s));
         debug_assert!(taken.is_ok(), "seeded steps follow the life cycle");
     }
-    report
+    Some(report)
 }
 
 fn steps(rng: &mut impl Rng) -> Vec<Step> {

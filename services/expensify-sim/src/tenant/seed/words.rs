@@ -37,7 +37,7 @@ pub(crate) const TITLES: [&str; 14] = [
 ];
 
 /// Merchants.
-pub(crate) const MERCHANTS: [&str; 14] = [
+pub(super) const MERCHANTS: [&str; 14] = [
     "Northside Cab",
     "Gare Hotel",
     "Blue Bottle & Co",
@@ -55,7 +55,7 @@ pub(crate) const MERCHANTS: [&str; 14] = [
 ];
 
 /// Categories of policies and their general ledger codes.
-pub(crate) const CATEGORIES: [(&str, &str); 8] = [
+pub(super) const CATEGORIES: [(&str, &str); 8] = [
     ("Meals", "6100"),
     ("Lodging", "6110"),
     ("Travel", "6120"),
@@ -67,13 +67,15 @@ pub(crate) const CATEGORIES: [(&str, &str); 8] = [
 ];
 
 /// Tags of policies and their codes.
-pub(super) const DEPARTMENTS: [(&str, &str); 5] = [("Ops", "10"), ("Eng", "20"), ("Sales", "30"), ("Legal", "40"), ("R&D", "50")];
+pub(super) const DEPARTMENTS: [(&str, &str); 5] =
+    [("Ops", "10"), ("Eng", "20"), ("Sales", "30"), ("Legal", "40"), ("R&D", "50")];
 
 /// A second level of tags; one holds a colon, which an expense's tag text writes as `\:`.
-pub(super) const SITES: [(&str, &str); 4] = [("Lyon", "L1"), ("Berlin: Mitte", "B1"), ("Austin", "A1"), ("Osaka", "O1")];
+pub(super) const SITES: [(&str, &str); 4] =
+    [("Lyon", "L1"), ("Berlin: Mitte", "B1"), ("Austin", "A1"), ("Osaka", "O1")];
 
 /// Comments of expenses.
-pub(crate) const COMMENTS: [&str; 8] = [
+pub(super) const COMMENTS: [&str; 8] = [
     "",
     "offsite",
     "with the \"Nord\" team",
@@ -85,4 +87,5 @@ pub(crate) const COMMENTS: [&str; 8] = [
 ];
 
 /// Names of policies.
-pub(super) const POLICIES: [&str; 6] = ["Field Ops", "France", "Research & Labs", "Sales \"North\"", "Executive", "Support"];
+pub(super) const POLICIES: [&str; 6] =
+    ["Field Ops", "France", "Research & Labs", "Sales \"North\"", "Executive", "Support"];
