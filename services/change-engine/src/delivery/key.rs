@@ -1,0 +1,55 @@
+//! Names of deliveries, and the queue that each stands in.
+
+use event_model::{EventId, Sequence, SubscriptionId, delivery::Payload, subscription::Ordering};
+
+/// Identifies a delivery of one subscription; events by age, then tests.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// An event of the log.
+    Event(Sequence),
+    /// A test.
+    Test(EventId),
+}
+
+impl Key {
+    /// The key of this payload.
+    pub fn of(payload: &Payload) -> Self {
+        match payload {
+            Payload::Event { sequence, .. } => Self::Event(*sequence),
+            Payload::Test { id, .. } => Self::Test(id.clone()),
+        }
+    }
+
+    /// The key of its record in the table of pending deliveries: `{subscription}/{sequence, 20 digits}` or
+    /// `{subscription}/test-{event id}`.
+    pub fn in_table(&self, subscription: &SubscriptionId) -> String {
+        match self {
+            Self::Event(sequence) => format!("{subscription}/{:020}", sequence.0),
+            Self::Test(id) => format!("{subscription}/test-{id}"),
+        }
+    }
+}
+
+/// The queue that a delivery stands in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// That of an entity: account and subject.
+    Entity(String, String),
+    /// The only one.
+    All,
+    /// Its own.
+    Alone(Key),
+}
+
+impl Lane {
+    /// Where `payload` queues. Tests run beside everything.
+    pub(super) fn of(payload: &Payload, ordering: Ordering) -> Self {
+        match (payload, ordering) {
+            (Payload::Event { account, subject, .. }, Ordering::Entity) => {
+                Self::Entity(account.clone(), subject.clone())
+            }
+            (Payload::Event { .. }, Ordering::Strict) => Self::All,
+            (Payload::Event { .. }, Ordering::None) | (Payload::Test { .. }, _) => Self::Alone(Key::of(payload)),
+        }
+    }
+}
