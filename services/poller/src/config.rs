@@ -1,0 +1,79 @@
+//! What the poller must be told of each account.
+
+use std::{collections::BTreeMap, fmt};
+
+use change_engine::budget::Limits;
+use event_model::AccountName;
+use expensify_client::Credentials;
+use url::Url;
+
+use crate::PollerError;
+
+/// One Expensify credential pair and what to watch through it.
+#[derive(Clone)]
+pub struct AccountConfig {
+    /// The name in events, metrics and keys.
+    pub name: AccountName,
+    /// The upstream's URL.
+    pub endpoint: Url,
+    /// The credential pair.
+    pub credentials: Credentials,
+    /// The domains whose cards are watched; empty: none.
+    pub domains: Vec<String>,
+    /// The policies that are watched, by id; empty: every policy that the credential administers.
+    pub policies: Vec<String>,
+    /// How many days back reports are watched; the upstream allows a year.
+    pub history_days: u16,
+    /// How many requests may be spent.
+    pub budget: BudgetConfig,
+}
+
+/// The upstream's limits per credential pair, and our share of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetConfig {
+    /// Requests in any 10 s.
+    pub per_10s: u32,
+    /// Requests in any 60 s.
+    pub per_60s: u32,
+    /// The part that is ours, above 0 and at most 1.
+    pub share: f64,
+}
+
+impl Default for BudgetConfig {
+    /// The upstream's published limits (reference section 1.7), all of them ours.
+    fn default() -> Self {
+        Self { per_10s: 5, per_60s: 20, share: 1.0 }
+    }
+}
+
+impl BudgetConfig {
+    pub(crate) fn limits(self) -> Limits {
+        Limits::new(self.per_10s, self.per_60s, self.share)
+    }
+}
+
+/// Neither the secret nor the pair's id: a log line needs the name only.
+impl fmt::Debug for AccountConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountConfig")
+            .field("name", &self.name)
+            .field("endpoint", &self.endpoint.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses accounts that share a name (they would share state) or a credential pair (each would spend the whole limit).
+pub(crate) fn check(accounts: &[AccountConfig]) -> Result<(), PollerError> {
+    let (mut names, mut pairs) = (BTreeMap::new(), BTreeMap::new());
+    for account in accounts {
+        if names.insert(account.name.as_str(), ()).is_some() {
+            return Err(PollerError::SameName { account: account.name.clone() });
+        }
+        // The same id at two upstreams is two pairs.
+        let pair = (account.endpoint.as_str(), account.credentials.partner_user_id.as_str());
+        if let Some(first) = pairs.insert(pair, &account.name) {
+            return Err(PollerError::SamePair { first: first.clone(), second: account.name.clone() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Why the poller did not start, why an account stopped, why a read proved nothing.
+
+use event_model::AccountName;
+use event_store::StoreError;
+use expensify_client::{ClientError, Incompleteness, SetupError};
+
+/// Why [`crate::run`] did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PollerError {
+    /// Two accounts of one name. Rename one.
+    #[error("two accounts have the name {account}")]
+    SameName {
+        /// The name.
+        account: AccountName,
+    },
+    /// Two accounts with one credential pair: each would spend the pair's whole limit. Make them one.
+    #[error(
+        "accounts {first} and {second} have the same partner_user_id: one credential pair has one budget, so make them one account"
+    )]
+    SamePair {
+        /// The one.
+        first: AccountName,
+        /// The other.
+        second: AccountName,
+    },
+    /// The client of an account cannot be made. Correct its configuration.
+    #[error("could not make the client of account {account}")]
+    Client {
+        /// Whose.
+        account: AccountName,
+        /// Why not.
+        source: SetupError,
+    },
+    /// What was kept of an account cannot be read.
+    #[error("could not load what is kept of account {account}")]
+    Load {
+        /// Whose.
+        account: AccountName,
+        /// Why not.
+        source: StoreError,
+    },
+}
+
+/// Why the watching of one account stopped; it is started again after a while.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccountError {
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    #[error("a read panicked")]
+    Panicked(#[source] tokio::task::JoinError),
+}
+
+/// Why a read proved nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The request failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// There was an answer, but not all of it or not in order.
+    #[error("the export is incomplete")]
+    Incomplete(#[source] Incompleteness),
+    /// The observation could not be compared or appended: ours, not the upstream's.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl ReadError {
+    /// A label for metrics.
+    pub(crate) const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Incomplete(_) => "incomplete",
+            Self::Client(_) | Self::Store(_) => "failed",
+        }
+    }
+}
+
+/// An error with what is below it, in one line, for people.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        below = source.source();
+    }
+    text
+}
