@@ -1,0 +1,30 @@
+//! What can go wrong.
+
+use event_model::SubscriptionId;
+use event_store::{SealError, StoreError};
+
+/// The dispatcher cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatcherError {
+    /// The HTTP client could not be built: most often, this machine has no CA certificates.
+    #[error("could not set up the HTTP client for deliveries")]
+    Client(#[source] reqwest::Error),
+    /// The store failed.
+    #[error("could not read the subscriptions")]
+    Store(#[source] StoreError),
+}
+
+/// Delivery to one subscription stopped; it is started again after a while, from what is stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CourierError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A signing secret does not open: most often, the sealing key is another one.
+    #[error("a signing secret of {subscription} cannot be opened")]
+    Secret {
+        subscription: SubscriptionId,
+        #[source]
+        source: SealError,
+    },
+}

@@ -1,0 +1,253 @@
+//! Keeps one courier running for each active subscription: a reconciler over the table of subscriptions, run on a timer
+//! and whenever the table changes or a courier ends. It is idempotent; what it missed it finds the next time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use event_model::{Subscription, SubscriptionId, subscription::Status};
+use event_store::{Durability, StoreError};
+use jiff::Timestamp;
+use tokio::{
+    task::{self, JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    courier::{Courier, is_dead},
+    error::CourierError,
+    shared::Shared,
+};
+
+/// Pause between two publications of where couriers stand, and two looks for couriers whose backoff is over.
+const TICK: Duration = Duration::from_secs(1);
+/// Pause between two reconciliations that nothing asked for.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(30);
+/// Records removed at once when a subscription is gone.
+const FORGET_BATCH: usize = 256;
+/// Pause after a courier's first failure; it doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// Longest such pause: a store that works again is found out within it.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// A courier that ran for longer has recovered: its next failure counts as the first.
+const RECOVERED_AFTER: Duration = Duration::from_secs(120);
+/// Pause between two counts of the dead letters, which others may resend or remove.
+const RECOUNT_INTERVAL: Duration = Duration::from_secs(30);
+/// How long all couriers may take to stop; longer than their own grace. What is not done by then is abandoned.
+const STOP_BOUND: Duration = Duration::from_millis(2_500);
+
+type Ended = (SubscriptionId, Result<(), CourierError>);
+
+struct Running {
+    subscription: Arc<Subscription>,
+    stop: CancellationToken,
+    since: Instant,
+}
+
+/// When a courier that failed may start again.
+struct Backoff {
+    failures: u32,
+    until: Instant,
+}
+
+pub(crate) struct Supervisor {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    couriers: JoinSet<Ended>,
+    /// A panic tells the task's id, not the subscription's.
+    by_task: HashMap<task::Id, SubscriptionId>,
+    running: HashMap<SubscriptionId, Running>,
+    backoffs: HashMap<SubscriptionId, Backoff>,
+    /// Subscriptions seen whose traces are to be removed once they are gone.
+    known: BTreeSet<SubscriptionId>,
+    reconciled_at: Option<Instant>,
+    recounted_at: Option<Instant>,
+}
+
+impl Supervisor {
+    pub(crate) fn new(shared: Arc<Shared>, stop: CancellationToken) -> Self {
+        Self {
+            shared,
+            stop,
+            couriers: JoinSet::new(),
+            by_task: HashMap::new(),
+            running: HashMap::new(),
+            backoffs: HashMap::new(),
+            known: BTreeSet::new(),
+            reconciled_at: None,
+            recounted_at: None,
+        }
+    }
+
+    /// Runs until `stop`; then within [`STOP_BOUND`] and a moment.
+    pub(crate) async fn run(mut self) -> Result<(), StoreError> {
+        self.find_left_behind().await?;
+        let mut changes = self.shared.subscriptions.changes();
+        let mut timer = interval(TICK);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let reconcile = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                Some(ended) = self.couriers.join_next_with_id() => {
+                    self.courier_ended(ended);
+                    true
+                }
+                Ok(()) = changes.changed() => true,
+                _ = timer.tick() => {
+                    self.publish().await;
+                    self.is_reconciliation_due()
+                }
+            };
+            if reconcile && let Err(failed) = self.reconcile().await {
+                error!(error = &failed as &dyn std::error::Error, "could not reconcile the subscriptions");
+            }
+        }
+        self.wind_down().await;
+        Ok(())
+    }
+
+    /// Subscriptions deleted while nothing ran are known by what was kept of them.
+    async fn find_left_behind(&mut self) -> Result<(), StoreError> {
+        for (id, _) in self.shared.progress.list("").await? {
+            self.known.extend(id.parse::<SubscriptionId>());
+        }
+        Ok(())
+    }
+
+    fn is_reconciliation_due(&self) -> bool {
+        let now = Instant::now();
+        let waited =
+            |(id, backoff): (&SubscriptionId, &Backoff)| backoff.until <= now && !self.running.contains_key(id);
+        self.reconciled_at.is_none_or(|at| at + RECONCILE_INTERVAL <= now) || self.backoffs.iter().any(waited)
+    }
+
+    async fn reconcile(&mut self) -> Result<(), StoreError> {
+        self.reconciled_at = Some(Instant::now());
+        let listed = self.shared.subscriptions.list("").await?;
+        let wanted: BTreeMap<SubscriptionId, Subscription> =
+            listed.into_iter().map(|(_, subscription)| (subscription.id.clone(), subscription)).collect();
+        self.shared.metrics.count_statuses(wanted.values().map(|subscription| &subscription.status));
+        for (id, running) in &self.running {
+            if wanted.get(id) != Some(&*running.subscription) {
+                running.stop.cancel();
+            }
+        }
+        self.forget_the_gone(&wanted).await?;
+        for (id, subscription) in wanted {
+            self.known.insert(id.clone());
+            if subscription.status != Status::Active {
+                self.backoffs.remove(&id);
+                continue;
+            }
+            let held_back = self.backoffs.get(&id).is_some_and(|backoff| backoff.until > Instant::now());
+            if !held_back && !self.running.contains_key(&id) {
+                self.start(subscription);
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, subscription: Subscription) {
+        let (subscription, stop) = (Arc::new(subscription), self.stop.child_token());
+        let id = subscription.id.clone();
+        let courier = Courier::run(Arc::clone(&self.shared), Arc::clone(&subscription), stop.clone());
+        let name = id.clone();
+        let task = self.couriers.spawn(async move { (name, courier.await) });
+        self.by_task.insert(task.id(), id.clone());
+        self.running.insert(id, Running { subscription, stop, since: Instant::now() });
+    }
+
+    fn courier_ended(&mut self, ended: Result<(task::Id, Ended), JoinError>) {
+        let (task, failure) = match ended {
+            Ok((task, (_, Ok(())))) => (task, None),
+            Ok((task, (_, Err(error)))) => (task, Some(describe(&error))),
+            Err(error) => (error.id(), Some(error.to_string())),
+        };
+        let Some(id) = self.by_task.remove(&task) else { return };
+        let ran = self.running.remove(&id).map(|running| running.since.elapsed());
+        match failure {
+            None => drop(self.backoffs.remove(&id)),
+            Some(why) => self.back_off(id, &why, ran.unwrap_or_default()),
+        }
+    }
+
+    fn back_off(&mut self, id: SubscriptionId, why: &str, ran: Duration) {
+        let known = self.backoffs.get(&id).filter(|_| ran < RECOVERED_AFTER);
+        let failures = known.map_or(0, |backoff| backoff.failures) + 1;
+        let pause = FIRST_BACKOFF.saturating_mul(1 << (failures - 1).min(16)).min(MAX_BACKOFF);
+        error!(subscription = %id, why, failures, ?pause, "delivery stopped; it starts again after a pause");
+        self.backoffs.insert(id, Backoff { failures, until: Instant::now() + pause });
+    }
+
+    /// Removes what is kept of subscriptions that are gone, once nothing runs for them.
+    async fn forget_the_gone(&mut self, wanted: &BTreeMap<SubscriptionId, Subscription>) -> Result<(), StoreError> {
+        let gone = self.known.iter().filter(|id| !wanted.contains_key(id) && !self.running.contains_key(id));
+        for id in gone.cloned().collect::<Vec<_>>() {
+            let pending = self.shared.pending.list(&format!("{id}/")).await?;
+            for batch in pending.chunks(FORGET_BATCH) {
+                let deletions = batch.iter().map(|(key, _)| (key.clone(), None)).collect();
+                self.shared.pending.apply(deletions, Durability::Relaxed).await?;
+            }
+            self.shared.progress.delete(id.as_str(), Durability::Relaxed).await?;
+            self.shared.boards.remove(&id, &self.shared.metrics);
+            self.backoffs.remove(&id);
+            self.known.remove(&id);
+            info!(subscription = %id, "the subscription is gone, and what was kept for it");
+        }
+        Ok(())
+    }
+
+    async fn publish(&mut self) {
+        let shared = &self.shared;
+        shared.boards.publish(&shared.metrics, shared.store.last_sequence(), Timestamp::now());
+        if self.recounted_at.is_some_and(|at| at.elapsed() < RECOUNT_INTERVAL) {
+            return;
+        }
+        self.recounted_at = Some(Instant::now());
+        match shared.pending.list("").await {
+            Ok(pending) => {
+                let dead = pending.iter().filter(|(_, record)| is_dead(record)).count();
+                shared.metrics.dead_letters.set(i64::try_from(dead).unwrap_or(i64::MAX));
+            }
+            Err(failed) => {
+                warn!(error = &failed as &dyn std::error::Error, "could not count the dead letters");
+            }
+        }
+    }
+
+    async fn wind_down(&mut self) {
+        // Their tokens are children of ours: they have been told.
+        let all_stopped = async {
+            while let Some(ended) = self.couriers.join_next().await {
+                match ended {
+                    Ok((_, Ok(()))) => {}
+                    Ok((id, Err(error))) => {
+                        error!(subscription = %id, why = describe(&error), "could not stop in order")
+                    }
+                    Err(error) => error!(%error, "a courier ended badly"),
+                }
+            }
+        };
+        if timeout(STOP_BOUND, all_stopped).await.is_err() {
+            warn!(left = self.couriers.len(), "couriers took too long to stop: abandoned");
+        }
+        self.couriers.shutdown().await;
+    }
+}
+
+/// An error and its causes in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

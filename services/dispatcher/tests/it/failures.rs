@@ -1,0 +1,212 @@
+//! What fails: retries, dead letters, 410, slow and long answers.
+
+use std::time::Duration;
+
+use dispatcher::Schedule;
+use event_model::{
+    EventType, Sequence,
+    delivery::{Outcome, Payload, PendingState},
+    subscription::Status,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    receiver::{Receiver, Reply},
+    world::{World, is_dead, is_due},
+};
+
+fn due_at(state: &PendingState) -> Timestamp {
+    match state {
+        PendingState::Due { at } => *at,
+        PendingState::Waiting | PendingState::Dead { .. } => panic!("not due: {state:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_retry_keeps_its_time_through_a_restart_and_is_made_then() {
+    let receiver = Receiver::start(|one| Reply::Status(if one.times == 1 { 500 } else { 200 })).await;
+    let mut world = World::new();
+    world.config.schedule = Schedule::of(vec![Duration::from_millis(1_500)]);
+    world.append(&["a"]).await;
+    world.subscribe(&receiver.url).await;
+    world.start();
+    let before = world.pending_until(|pending| pending.iter().any(is_due)).await;
+    world.kill().await;
+    world.start();
+    assert_eq!(world.pending().await, before, "a start changes nothing");
+    let came = receiver.wait_for(2).await;
+    assert!(Timestamp::now() >= due_at(&before[0].state), "not before its time");
+    assert!(came[1].came_at - came[0].came_at >= Duration::from_millis(1_200), "1.5 s less a fifth");
+    assert_eq!(came[0].id, came[1].id);
+    world.pending_until(<[_]>::is_empty).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_standard_schedule_and_retry_after_say_when() {
+    let receiver = Receiver::start(|one| match one.subject().as_str() {
+        "report/later" => Reply::Later("3600".to_owned()),
+        "report/date" => Reply::Later("Fri, 31 Dec 2100 23:59:59 GMT".to_owned()),
+        _ => Reply::Status(500),
+    })
+    .await;
+    let mut world = World::new();
+    world.config.schedule = Schedule::default();
+    let began = Timestamp::now();
+    world.append(&["a", "later", "date"]).await;
+    world.subscribe(&receiver.url).await;
+    world.start();
+    let pending = world.pending_until(|pending| pending.len() == 3).await;
+    let waits: Vec<i64> = pending.iter().map(|record| due_at(&record.state).duration_since(began).as_secs()).collect();
+    assert!((4..=7).contains(&waits[0]), "5 s, spread by a fifth: {waits:?}");
+    assert!((3_600..3_605).contains(&waits[1]) && (86_400..86_405).contains(&waits[2]), "{waits:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_exhausted_delivery_becomes_a_dead_letter_and_an_event_and_its_entity_goes_on() {
+    let receiver = Receiver::start(|one| Reply::Status(if one.sequence() == 1 { 500 } else { 200 })).await;
+    let mut world = World::new();
+    world.config.schedule = Schedule::of(vec![Duration::from_millis(20); 2]);
+    let events = world.append(&["a", "a"]).await;
+    let id = world.subscribe(&receiver.url).await;
+    world.start();
+    let dead = world.pending_until(|pending| pending.len() == 1 && is_dead(&pending[0])).await;
+    assert_eq!((dead[0].attempts, dead[0].history.len()), (3, 3));
+    assert_eq!(receiver.wait_for(4).await.len(), 4, "three attempts, then the next of its entity");
+    let event = world.event_until(EventType::SubscriptionExhausted).await;
+    assert_eq!(event.subject.to_string(), format!("subscription/{id}"));
+    assert_eq!(event.account.as_str(), "acme");
+    assert_eq!(event.data.object["event"]["id"], events[0].id.as_str());
+    assert!(world.metrics().contains("expensewire_dead_letters 1"));
+    world.stop().await;
+
+    world.start();
+    world.append(&["b"]).await;
+    receiver.wait_for(5).await;
+    world.stop().await;
+    assert_eq!(world.pending().await.len(), 1, "a dead letter is kept, and not sent by itself");
+}
+
+#[tokio::test]
+async fn giving_up_on_an_event_about_a_subscription_makes_no_further_event() {
+    let receiver = Receiver::start(|_| Reply::Status(500)).await;
+    let mut world = World::new();
+    world.config.schedule = Schedule::of(Vec::new());
+    let mut subscription = world.subscription("1", &receiver.url);
+    subscription.filter.events = vec!["*".parse().expect("glob")];
+    let id = world.put(subscription).await;
+    world.append(&["a"]).await;
+    world.start();
+    world.pending_until(|pending| pending.len() == 2 && pending.iter().all(is_dead)).await;
+    world.cursor_until(&id, 2).await;
+    world.stop().await;
+    assert_eq!(world.store.last_sequence(), Sequence(2), "one event and the news of its end");
+}
+
+#[tokio::test]
+async fn gone_disables_tells_of_it_and_the_cursor_stands() {
+    let receiver =
+        Receiver::start(|one| Reply::Status(if one.sequence() == 2 && one.times == 1 { 410 } else { 200 })).await;
+    let mut world = World::new();
+    let events = world.append(&["a", "b", "c"]).await;
+    let id = world.subscribe(&receiver.url).await;
+    world.start();
+    let status = world.status_until(&id, "disabled").await;
+    assert!(matches!(status, Status::Disabled { reason, .. } if reason.contains("410")));
+    let event = world.event_until(EventType::SubscriptionDisabled).await;
+    assert_eq!(event.subject.to_string(), format!("subscription/{id}"));
+    world.cursor_until(&id, 1).await;
+
+    world.set_status(&id, Status::Active).await;
+    world.cursor_until(&id, 4).await;
+    let again = receiver.received().iter().filter(|one| one.id == events[1].id.as_str()).count();
+    assert_eq!(again, 2, "what was refused comes again when a person enables the subscription");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_not_followed() {
+    let elsewhere = Receiver::start(|_| Reply::Status(200)).await;
+    let there = elsewhere.url.to_string();
+    let receiver = Receiver::start(move |_| Reply::Redirect(there.clone())).await;
+    let mut world = World::new();
+    world.append(&["a"]).await;
+    world.subscribe(&receiver.url).await;
+    world.start();
+    let pending = world.pending_until(|pending| pending.iter().any(|record| record.attempts >= 2)).await;
+    assert_eq!(pending[0].history[0].outcome, Outcome::Status { status: 307 });
+    assert!(elsewhere.received().is_empty());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn one_deadline_covers_silence_and_a_body_that_drips() {
+    let receiver = Receiver::start(|one| if one.sequence() == 1 { Reply::Drip } else { Reply::Hang }).await;
+    let mut world = World::new();
+    world.config.timeout = Duration::from_millis(300);
+    world.config.schedule = Schedule::default();
+    world.append(&["a", "b"]).await;
+    world.subscribe(&receiver.url).await;
+    world.start();
+    for record in world.pending_until(|pending| pending.len() == 2).await {
+        let attempt = &record.history[0];
+        assert_eq!(attempt.outcome, Outcome::Timeout);
+        assert!((300..1_000).contains(&attempt.duration_ms), "{attempt:?}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_of_any_length_counts_by_its_status() {
+    let receiver = Receiver::start(|one| Reply::Long(if one.sequence() == 1 { 64 << 20 } else { 16 << 10 })).await;
+    let mut world = World::new();
+    world.append(&["a", "b"]).await;
+    let id = world.subscribe(&receiver.url).await;
+    world.start();
+    let progress = world.cursor_until(&id, 2).await;
+    assert_eq!((progress.delivered, receiver.received().len()), (2, 2));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_subscription_stands_still_and_loses_nothing() {
+    let receiver = Receiver::start(|_| Reply::Status(500)).await;
+    let mut world = World::new();
+    world.config.limits.pending = 3;
+    world.append(&["a", "b", "c", "d", "e"]).await;
+    let id = world.subscribe(&receiver.url).await;
+    world.start();
+    world.pending_until(|pending| pending.len() == 3).await;
+    world.cursor_until(&id, 3).await;
+    assert!(world.metrics().contains("expensewire_subscriptions_full 1"));
+    receiver.answer(|_| Reply::Status(200));
+    world.cursor_until(&id, 5).await;
+    world.pending_until(<[_]>::is_empty).await;
+    assert!(world.metrics().contains("expensewire_subscriptions_full 0"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_test_that_fails_is_tried_again_and_then_removed() {
+    let receiver = Receiver::start(|one| Reply::Status(if one.times == 1 { 500 } else { 200 })).await;
+    let mut world = World::new();
+    let id = world.subscribe(&receiver.url).await;
+    world.start();
+    let test_id: event_model::EventId = "evt_test42".parse().expect("id");
+    let now = Timestamp::now();
+    let record = event_model::delivery::PendingDelivery {
+        subscription: id.clone(),
+        payload: Payload::Test { id: test_id.clone(), body: r#"{"test":true}"#.to_owned() },
+        state: PendingState::Due { at: now - SignedDuration::from_secs(1) },
+        attempts: 0,
+        history: Vec::new(),
+        since: now,
+    };
+    let key = format!("{id}/test-{test_id}");
+    world.pending_table().put(&key, &record, event_store::Durability::Durable).await.expect("put");
+    let came = receiver.wait_for(2).await;
+    assert!(came.iter().all(|one| one.id == "evt_test42" && &one.body[..] == br#"{"test":true}"#));
+    world.pending_until(<[_]>::is_empty).await;
+    world.stop().await;
+}
