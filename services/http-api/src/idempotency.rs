@@ -1,0 +1,185 @@
+//! `Idempotency-Key`: a creating request that is sent again is answered as the first time, and creates nothing more.
+//!
+//! What a request will do and answer is decided first, as a [`Plan`]; the plan is stored, sealed (it holds a secret that is
+//! shown once), under the caller and the key; only then is it carried out. Carrying it out twice is the same as once,
+//! since ids are part of the plan. So a crash between the two is healed by the request that comes again:
+//!
+//! | crash | what is stored | the repeated request |
+//! |---|---|---|
+//! | before the plan is stored | nothing | is a first request |
+//! | after that | a plan, not `done` | carries the plan out, and answers from it |
+//! | after `done` | a plan, `done` | answers from it; what was deleted since stays deleted |
+//!
+//! Two requests with one key at the same time: the second is refused (409) until the first has its answer.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use event_model::{Subscription, delivery::PendingDelivery};
+use event_store::{Durability, StoreError};
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    auth::Caller,
+    config::{IDEMPOTENCY_KEPT, IDEMPOTENCY_SWEEP, MAX_IDEMPOTENCY_KEY},
+    problem::{Fault, Refusal},
+    state::Api,
+};
+
+const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What a creating request does, and what it is answered.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub effect: Effect,
+    pub status: u16,
+    pub location: Option<String>,
+    /// The JSON of the answer.
+    pub body: String,
+}
+
+/// A write that may be done twice.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum Effect {
+    /// A new subscription.
+    Subscribe { subscription: Box<Subscription> },
+    /// A delivery for the dispatcher, under this key.
+    Enqueue { key: String, delivery: Box<PendingDelivery> },
+}
+
+/// A plan as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    at: Timestamp,
+    /// Hash of the request's path and body.
+    request: String,
+    sealed_plan: String,
+    done: bool,
+}
+
+/// A request that may have come before.
+pub(crate) struct Keyed {
+    /// Of the record: a hash of the caller and the key.
+    record: String,
+    request: String,
+}
+
+impl Keyed {
+    /// The key that `headers` carry, if they do, for a request of `caller` to `path` with `body`.
+    pub fn read(headers: &HeaderMap, caller: &Caller, path: &str, body: &[u8]) -> Result<Option<Self>, Refusal> {
+        let Some(value) = headers.get(HEADER) else { return Ok(None) };
+        let key = value.as_bytes();
+        if !(1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
+            let why = format!("must have 1 to {MAX_IDEMPOTENCY_KEY} visible characters");
+            return Err(Refusal::Parameters(vec![Fault::of(HEADER.as_str(), why)]));
+        }
+        Ok(Some(Self { record: digest(&[caller.key_id.as_bytes(), key]), request: digest(&[path.as_bytes(), body]) }))
+    }
+}
+
+/// A hash of `parts`, each preceded by its length so that no two lists run together.
+fn digest(parts: &[&[u8]]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Answers a creating request: by the plan that is kept for its key, or by a new one that `make` gives.
+pub(crate) async fn once(
+    api: &Arc<Api>,
+    keyed: Option<Keyed>,
+    make: impl Future<Output = Result<Plan, Refusal>>,
+) -> Result<Response, Refusal> {
+    let Some(Keyed { record: key, request }) = keyed else {
+        let plan = make.await?;
+        carry_out(api, &plan.effect).await?;
+        return answer(plan);
+    };
+    let in_progress = || Refusal::Conflict("a request with this idempotency key is being answered".to_owned());
+    let _claim = api.claim(&key).ok_or_else(in_progress)?;
+    let kept = api.answers.get(&key).await?.filter(|record| is_kept(record, Timestamp::now()));
+    let (mut record, plan) = match kept {
+        Some(record) if record.request != request => return Err(Refusal::KeyReused),
+        Some(record) => {
+            let plan = opened(api, &key, &record)?;
+            (record, plan)
+        }
+        None => {
+            let plan = make.await?;
+            let record = sealed(api, &key, request, &plan)?;
+            api.answers.put(&key, &record, Durability::Durable).await?;
+            (record, plan)
+        }
+    };
+    if !record.done {
+        carry_out(api, &plan.effect).await?;
+        record.done = true;
+        api.answers.put(&key, &record, Durability::Durable).await?;
+    }
+    answer(plan)
+}
+
+async fn carry_out(api: &Api, effect: &Effect) -> Result<(), StoreError> {
+    match effect {
+        Effect::Subscribe { subscription } => {
+            api.subscriptions.put(subscription.id.as_str(), subscription, Durability::Durable).await
+        }
+        Effect::Enqueue { key, delivery } => api.pending.put(key, delivery, Durability::Durable).await,
+    }
+}
+
+fn sealed(api: &Api, key: &str, request: String, plan: &Plan) -> Result<Record, Refusal> {
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(plan).map_err(encoding)?);
+    let sealed_plan = api.deps.sealer.seal(key, &plain)?;
+    Ok(Record { at: Timestamp::now(), request, sealed_plan, done: false })
+}
+
+fn opened(api: &Api, key: &str, record: &Record) -> Result<Plan, Refusal> {
+    let plain = api.deps.sealer.open(key, &record.sealed_plan)?;
+    serde_json::from_slice(&plain).map_err(encoding)
+}
+
+fn encoding(error: serde_json::Error) -> Refusal {
+    Refusal::Encoding(Box::new(error))
+}
+
+fn answer(plan: Plan) -> Result<Response, Refusal> {
+    let status = StatusCode::from_u16(plan.status).map_err(|error| Refusal::Encoding(Box::new(error)))?;
+    let mut response = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
+    if let Some(location) = plan.location {
+        response = response.header(header::LOCATION, location);
+    }
+    // The answer may hold a secret: no cache keeps it.
+    let response = response.header(header::CACHE_CONTROL, "no-store").body(plan.body.into());
+    response.map_err(|error| Refusal::Encoding(Box::new(error)))
+}
+
+fn is_kept(record: &Record, now: Timestamp) -> bool {
+    now.duration_since(record.at).unsigned_abs() < IDEMPOTENCY_KEPT
+}
+
+/// Takes away what is kept no longer, at the start and once an hour.
+pub(crate) async fn sweep_until_stopped(api: Arc<Api>) {
+    let mut ticks = tokio::time::interval(IDEMPOTENCY_SWEEP);
+    loop {
+        tokio::select! {
+            () = api.stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = sweep(&api, Timestamp::now()).await {
+            tracing::warn!(%error, "cannot sweep the answers kept for idempotency keys");
+        }
+    }
+}
+
+async fn sweep(api: &Api, now: Timestamp) -> Result<(), StoreError> {
+    let all = api.answers.list("").await?;
+    let old = all.into_iter().filter(|(_, record)| !is_kept(record, now)).map(|(key, _)| (key, None));
+    let old: Vec<_> = old.collect();
+    if old.is_empty() { Ok(()) } else { api.answers.apply(old, Durability::Relaxed).await }
+}

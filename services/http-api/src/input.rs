@@ -1,0 +1,189 @@
+//! What a caller may say of a subscription: the body of its creation and of a change.
+//!
+//! Both are read to the end before anything is refused, so that one answer names everything that is wrong. Reading is pure;
+//! only the target is checked outside, since its name may have to be resolved.
+
+use std::collections::BTreeMap;
+
+use event_model::{
+    AccountName, EventFilter, Sequence, Subscription, SubscriptionId, TypeGlob,
+    subscription::{Format, Ordering, Status},
+};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use url::Url;
+
+use self::values::{accounts, description, events, format, from, ordering, policies, rate, url};
+use crate::{
+    fields::{Faults, Fields, Setting},
+    headers,
+    problem::{Fault, Refusal},
+};
+
+mod values;
+
+/// The body of a creation, as far as it could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Creation {
+    pub url: Option<Url>,
+    events: Option<Vec<TypeGlob>>,
+    accounts: Vec<AccountName>,
+    policies: Vec<String>,
+    start_after: Sequence,
+    format: Format,
+    ordering: Ordering,
+    rate_per_s: Option<u32>,
+    headers: BTreeMap<String, String>,
+    description: Option<String>,
+}
+
+/// The body of a change (RFC 7396): what is not named stays, `null` is the default again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub url: Setting<Url>,
+    events: Setting<Vec<TypeGlob>>,
+    accounts: Setting<Vec<AccountName>>,
+    policies: Setting<Vec<String>>,
+    ordering: Setting<Ordering>,
+    rate_per_s: Setting<u32>,
+    headers: Setting<headers::Merge>,
+    description: Setting<String>,
+}
+
+/// What reading is done against.
+pub(crate) struct Known<'a> {
+    /// The configured accounts.
+    pub accounts: &'a [AccountName],
+    /// The end of the log.
+    pub last: Sequence,
+}
+
+const ON_CREATION: &[&str] =
+    &["url", "events", "accounts", "policies", "from", "format", "ordering", "rate_per_s", "headers", "description"];
+const ON_CHANGE: &[&str] =
+    &["url", "events", "accounts", "policies", "ordering", "rate_per_s", "headers", "description"];
+
+/// Reads the body of a creation, and notes what is wrong with it.
+pub(crate) fn creation(body: Map<String, Value>, known: &Known<'_>) -> (Creation, Faults) {
+    let mut fields = Fields::new(body);
+    let read = Creation {
+        url: fields.require("url", url),
+        events: fields.require("events", events),
+        accounts: fields.take("accounts", |faults, at, value| accounts(faults, at, value, known)).or_default(),
+        policies: fields.take("policies", policies).or_default(),
+        start_after: fields
+            .take("from", |faults, at, value| from(faults, at, &value, known))
+            .given()
+            .unwrap_or(known.last),
+        format: fields.take("format", format).or_default(),
+        ordering: fields.take("ordering", ordering).or_default(),
+        rate_per_s: fields.take("rate_per_s", rate).given(),
+        headers: fields.take("headers", headers::read).or_default().into_new(),
+        description: fields.take("description", description).given(),
+    };
+    (read, fields.finish(ON_CREATION))
+}
+
+impl Creation {
+    /// The subscription that this makes, unless `faults` were found: what could not be read is among them.
+    pub fn complete(
+        self,
+        faults: Faults,
+        id: SubscriptionId,
+        sealed_secret: String,
+        now: Timestamp,
+    ) -> Result<Subscription, Refusal> {
+        faults.finish()?;
+        let (Some(url), Some(events)) = (self.url, self.events) else {
+            return Err(Refusal::Fields(vec![Fault::at("", "url and events are required")]));
+        };
+        Ok(Subscription {
+            id,
+            url,
+            filter: EventFilter { events, accounts: self.accounts, policies: self.policies },
+            format: self.format,
+            ordering: self.ordering,
+            rate_per_s: self.rate_per_s,
+            headers: self.headers,
+            description: self.description,
+            status: Status::Active,
+            start_after: self.start_after,
+            sealed_secrets: vec![sealed_secret],
+            created_at: now,
+            updated_at: now,
+        })
+    }
+}
+
+/// Reads the body of a change of `current`.
+pub(crate) fn change(body: Map<String, Value>, current: &Subscription, known: &Known<'_>) -> (Change, Faults) {
+    let mut fields = Fields::new(body);
+    let read = Change {
+        url: fields.take("url", url),
+        events: fields.take("events", events),
+        accounts: fields.take("accounts", |faults, at, value| accounts(faults, at, value, known)),
+        policies: fields.take("policies", policies),
+        ordering: fields.take("ordering", ordering),
+        rate_per_s: fields.take("rate_per_s", rate),
+        headers: fields.take("headers", headers::read),
+        description: fields.take("description", description),
+    };
+    for (name, cleared) in [("/url", read.url == Setting::Clear), ("/events", read.events == Setting::Clear)] {
+        if cleared {
+            fields.faults.note(name, "has no default and cannot be null");
+        }
+    }
+    if let Setting::Set(merge) = &read.headers {
+        headers::check_total(&mut fields.faults, "/headers", &merge.onto(&current.headers));
+    }
+    for fixed in ["from", "format"] {
+        let _: Setting<()> = fields.take(fixed, |faults, at, _| {
+            faults.note(at, "is fixed when the subscription is made; make another one");
+            None
+        });
+    }
+    (read, fields.finish(ON_CHANGE))
+}
+
+impl Change {
+    /// Makes the change to `subscription`.
+    pub fn apply(&self, subscription: &mut Subscription) {
+        replace(&mut subscription.url, &self.url);
+        replace(&mut subscription.filter.events, &self.events);
+        reset(&mut subscription.filter.accounts, &self.accounts);
+        reset(&mut subscription.filter.policies, &self.policies);
+        reset(&mut subscription.ordering, &self.ordering);
+        match &self.headers {
+            Setting::Keep => {}
+            Setting::Clear => subscription.headers.clear(),
+            Setting::Set(merge) => subscription.headers = merge.onto(&subscription.headers),
+        }
+        optional(&mut subscription.rate_per_s, &self.rate_per_s);
+        optional(&mut subscription.description, &self.description);
+    }
+}
+
+fn replace<T: Clone>(field: &mut T, setting: &Setting<T>) {
+    if let Setting::Set(value) = setting {
+        field.clone_from(value);
+    }
+}
+
+fn reset<T: Clone + Default>(field: &mut T, setting: &Setting<T>) {
+    match setting {
+        Setting::Keep => {}
+        Setting::Clear => *field = T::default(),
+        Setting::Set(value) => field.clone_from(value),
+    }
+}
+
+fn optional<T: Clone>(field: &mut Option<T>, setting: &Setting<T>) {
+    match setting {
+        Setting::Keep => {}
+        Setting::Clear => *field = None,
+        Setting::Set(value) => *field = Some(value.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Refusals, and the one place where they become HTTP.
+//!
+//! A handler returns a [`Refusal`]: what is wrong, in the API's own words, without a status. It travels to the edge in the
+//! extensions of an empty response; there [`Problem::of`] gives it a status and RFC 9457's form, and what went wrong inside
+//! is logged once and not shown. `type` and the names of its members are stable; titles and details are for people.
+
+use std::{error::Error, sync::Arc};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use event_store::{SealError, StoreError};
+use http::StatusCode;
+use serde::{Serialize, Serializer};
+
+use crate::config::{MAX_BODY_BYTES, REQUEST_TIMEOUT};
+
+/// Most faults that one answer lists: a body of a megabyte can hold a hundred thousand.
+const MAX_FAULTS: usize = 50;
+
+/// Why a request is not answered as asked.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// No bearer token.
+    NoKey,
+    /// A bearer token that is no key.
+    BadKey,
+    NoRoute,
+    NoMethod,
+    NotFound {
+        what: &'static str,
+        id: String,
+    },
+    /// The path, the query or a header says nothing that we know.
+    Parameters(Vec<Fault>),
+    /// The body is not JSON.
+    NotJson(String),
+    /// The body is JSON, and says nothing that we know.
+    Fields(Vec<Fault>),
+    MediaType,
+    BodyTooLarge,
+    /// The body did not arrive whole.
+    BodyBroken,
+    TooSlow,
+    /// What is asked cannot be done in the state that the thing is in.
+    Conflict(String),
+    /// The idempotency key came before with another request.
+    KeyReused,
+    /// A bound is reached that time alone lowers.
+    Busy(&'static str),
+    Store(StoreError),
+    Seal(SealError),
+    /// A value of ours does not go into its text form, or out of it.
+    Encoding(Box<dyn Error + Send + Sync>),
+    Panicked,
+}
+
+/// One thing that is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Fault {
+    /// Where in the body, as a JSON pointer (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Which parameter of path or query, or which header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl Fault {
+    pub fn at(pointer: impl Into<String>, detail: impl ToString) -> Self {
+        Self { pointer: Some(pointer.into()), parameter: None, detail: detail.to_string() }
+    }
+
+    pub fn of(parameter: impl Into<String>, detail: impl ToString) -> Self {
+        Self { pointer: None, parameter: Some(parameter.into()), detail: detail.to_string() }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(source: StoreError) -> Self {
+        Self::Store(source)
+    }
+}
+
+impl From<SealError> for Refusal {
+    fn from(source: SealError) -> Self {
+        Self::Seal(source)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = Problem::of(&self).status;
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// The body of a refusal (RFC 9457).
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    #[serde(serialize_with = "as_number")]
+    pub status: StatusCode,
+    detail: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Fault],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    request_id: &'a str,
+}
+
+impl<'a> Problem<'a> {
+    /// What the caller is told.
+    pub fn of(refusal: &'a Refusal) -> Self {
+        let (status, kind, title) = class(refusal);
+        let errors = faults(refusal);
+        let errors = &errors[..errors.len().min(MAX_FAULTS)];
+        Self { kind, title, status, detail: detail(refusal), errors, request_id: "" }
+    }
+
+    /// The same, with the id under which the log has more.
+    pub fn for_request(self, request_id: &'a str) -> Self {
+        Self { request_id, ..self }
+    }
+}
+
+fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+fn faults(refusal: &Refusal) -> &[Fault] {
+    if let Refusal::Fields(faults) | Refusal::Parameters(faults) = refusal { faults } else { &[] }
+}
+
+/// Status, stable type and title of each refusal.
+fn class(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match refusal {
+        Refusal::NoKey | Refusal::BadKey => (S::UNAUTHORIZED, "/problems/unauthorized", "An API key is needed"),
+        Refusal::NoRoute => (S::NOT_FOUND, "/problems/no-route", "No such route"),
+        Refusal::NoMethod => (S::METHOD_NOT_ALLOWED, "/problems/method", "The route has no such method"),
+        Refusal::NotFound { .. } => (S::NOT_FOUND, "/problems/not-found", "Not found"),
+        Refusal::Parameters(_) => (S::BAD_REQUEST, "/problems/parameters", "A parameter is wrong"),
+        Refusal::NotJson(_) => (S::BAD_REQUEST, "/problems/json", "The body is not JSON"),
+        Refusal::BodyBroken => (S::BAD_REQUEST, "/problems/body-broken", "The body did not arrive whole"),
+        Refusal::Fields(_) => (S::UNPROCESSABLE_ENTITY, "/problems/validation", "A field is wrong"),
+        Refusal::MediaType => (S::UNSUPPORTED_MEDIA_TYPE, "/problems/media-type", "The body must be JSON"),
+        Refusal::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "/problems/body-too-large", "The body is too large"),
+        Refusal::TooSlow => (S::REQUEST_TIMEOUT, "/problems/timeout", "The request took too long"),
+        Refusal::Conflict(_) => (S::CONFLICT, "/problems/conflict", "Not in this state"),
+        Refusal::KeyReused => {
+            (S::UNPROCESSABLE_ENTITY, "/problems/idempotency-key-reused", "The idempotency key was used before")
+        }
+        Refusal::Busy(_) => (S::SERVICE_UNAVAILABLE, "/problems/busy", "Too much at once"),
+        Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
+            (S::SERVICE_UNAVAILABLE, "/problems/store-closed", "The store takes nothing now")
+        }
+        Refusal::Store(_) | Refusal::Seal(_) | Refusal::Encoding(_) | Refusal::Panicked => {
+            (S::INTERNAL_SERVER_ERROR, "/problems/internal", "Something went wrong here")
+        }
+    }
+}
+
+/// What a person reads. What went wrong inside stays inside: the log has it, under the request's id.
+fn detail(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NoKey => "send `Authorization: Bearer <key>`".to_owned(),
+        Refusal::BadKey => "the key is not known".to_owned(),
+        Refusal::NoRoute => "`GET /` lists the routes".to_owned(),
+        Refusal::NoMethod => "the Allow header lists the methods".to_owned(),
+        Refusal::NotFound { what, id } => format!("there is no {what} {id:?}"),
+        Refusal::Parameters(faults) | Refusal::Fields(faults) => counted(faults.len()),
+        Refusal::NotJson(why) => why.clone(),
+        Refusal::BodyBroken => "the connection broke, or the body was not as its head said".to_owned(),
+        Refusal::MediaType => "send `Content-Type: application/json`".to_owned(),
+        Refusal::BodyTooLarge => format!("a body may have {MAX_BODY_BYTES} bytes"),
+        Refusal::TooSlow => format!("a request may take {} s", REQUEST_TIMEOUT.as_secs()),
+        Refusal::Conflict(why) => why.clone(),
+        Refusal::KeyReused => "it came with another request within the last 24 h; use a new key".to_owned(),
+        Refusal::Busy(what) => (*what).to_owned(),
+        Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
+            "try again when the service has restarted".to_owned()
+        }
+        Refusal::Store(_) | Refusal::Seal(_) | Refusal::Encoding(_) | Refusal::Panicked => {
+            "the service's log says what, under this request_id".to_owned()
+        }
+    }
+}
+
+fn counted(faults: usize) -> String {
+    match faults {
+        1 => "one thing is wrong, see errors".to_owned(),
+        n if n > MAX_FAULTS => format!("{n} things are wrong, errors lists the first {MAX_FAULTS}"),
+        n => format!("{n} things are wrong, see errors"),
+    }
+}
+
+/// The failure inside that a refusal stands for, if it is ours; it belongs in the log.
+pub(crate) fn inner(refusal: &Refusal) -> Option<&(dyn Error + 'static)> {
+    match refusal {
+        Refusal::Store(source) => Some(source),
+        Refusal::Seal(source) => Some(source),
+        Refusal::Encoding(source) => Some(&**source),
+        _ => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! Entities as the log knows them now.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use event_model::{AccountName, EntityKind, Subject};
+use http::Uri;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::form_urlencoded;
+
+use super::InPath;
+use crate::{
+    params::{Params, cut},
+    problem::{Fault, Refusal},
+    state::Api,
+    view::EntityView,
+};
+
+/// The part of an event that holds the entity.
+#[derive(Deserialize)]
+struct Shown<'a> {
+    #[serde(borrow)]
+    data: ShownData<'a>,
+}
+
+#[derive(Deserialize)]
+struct ShownData<'a> {
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+/// `GET /v1/entities/{kind}/{id}?account=`
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    InPath((kind, id)): InPath<(String, String)>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let mut params = Params::of(&uri, &["account"]);
+    let account = params.one("account", |text| text.parse::<AccountName>());
+    params.finish()?;
+    let account = account.map_or_else(|| only_account(&api), Ok)?;
+    let subject = Subject::new(kind_named(&kind)?, id);
+    let missing = || Refusal::NotFound { what: "entity", id: cut(&subject.to_string()) };
+    let state = api.deps.store.entity(&account, &subject).await?.ok_or_else(missing)?;
+    let event = api.deps.store.event(state.sequence).await?.ok_or_else(missing)?;
+    let shown: Shown<'_> = serde_json::from_slice(&event.body).map_err(|error| Refusal::Encoding(Box::new(error)))?;
+    let view = EntityView {
+        account: &account,
+        kind: subject.kind,
+        id: &subject.id,
+        subject: &subject,
+        revision: state.revision,
+        removed: state.removed,
+        sequence: state.sequence,
+        object: shown.data.object,
+        events: events_of(&account, &subject),
+    };
+    Ok(Json(view).into_response())
+}
+
+fn kind_named(name: &str) -> Result<EntityKind, Refusal> {
+    EntityKind::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+        let known: Vec<_> = EntityKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        Refusal::Parameters(vec![Fault::of("kind", format!("must be one of {}", known.join(", ")))])
+    })
+}
+
+/// The account that is meant when none is named: the only one there is.
+fn only_account(api: &Api) -> Result<AccountName, Refusal> {
+    match &api.account_names()[..] {
+        [only] => Ok(only.clone()),
+        _ => Err(Refusal::Parameters(vec![Fault::of("account", "is required unless exactly one is configured")])),
+    }
+}
+
+fn events_of(account: &AccountName, subject: &Subject) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("account", account.as_str()).append_pair("subject", &subject.to_string());
+    format!("/v1/events?{}", query.finish())
+}

@@ -1,0 +1,52 @@
+//! For machines that watch, and for people who look what is here.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::header;
+use prometheus::{TEXT_FORMAT, TextEncoder};
+
+use crate::{problem::Refusal, state::Api};
+
+const ROUTES: &str = "\
+Everything under /v1 needs `Authorization: Bearer <key>`.
+
+  POST   /v1/subscriptions                 {\"url\", \"events\": [\"report.*\"], ...} -> id and signing secret
+  GET    /v1/subscriptions                 ?limit=&cursor=
+  GET    /v1/subscriptions/{id}            also PATCH and DELETE
+  POST   /v1/subscriptions/{id}/pause      also /resume and /test
+  GET    /v1/events                        ?after=&limit=&type=&account=&subject=&since=
+  GET    /v1/events/{sequence}
+  GET    /v1/events/stream                 server-sent events; Last-Event-ID or ?after=
+  GET    /v1/accounts                      also /v1/accounts/{name}
+  GET    /v1/event-types                   also /v1/event-types/{type}
+  GET    /v1/entities/{kind}/{id}          ?account=
+  GET    /metrics  /livez  /readyz
+";
+
+/// `GET /`
+pub(super) async fn index(State(api): State<Arc<Api>>) -> String {
+    format!("Expensewire {}: webhooks for Expensify.\n\n{ROUTES}", api.deps.version)
+}
+
+/// `GET /livez`: the process answers.
+pub(super) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the store can be read and takes writes. The upstream has no say in it: when Expensify is away, what is
+/// in the log can still be had.
+pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, Refusal> {
+    api.ready().await?;
+    Ok("ok\n")
+}
+
+/// `GET /metrics`: the text format 0.0.4.
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let text = TextEncoder::new().encode_to_string(&api.deps.registry.gather());
+    let text = text.map_err(|error| Refusal::Encoding(Box::new(error)))?;
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
+}

@@ -1,0 +1,61 @@
+use event_model::{AccountName, Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject};
+
+use super::*;
+use crate::state::testing;
+
+fn draft(id: &str, event_type: EventType) -> EventDraft {
+    let at = "2026-04-02T09:14:00Z".parse().expect("a time");
+    EventDraft {
+        event_type,
+        timestamp: at,
+        account: "acme".parse::<AccountName>().expect("a name"),
+        subject: Subject::new(EntityKind::Report, id),
+        revision: Revision(1),
+        data: Data { object: serde_json::json!({}), ..Data::default() },
+        detection: Detection { observed_at: at, not_before: None, inferred: false },
+    }
+}
+
+fn feed(api: &Arc<Api>, query: &str) -> Feed {
+    let uri: Uri = format!("/v1/events/stream?{query}").parse().expect("a uri");
+    let mut params = Params::of(&uri, &EventQuery::NAMES);
+    Feed {
+        tail: api.deps.store.tail(),
+        query: EventQuery::read(&mut params),
+        after: Sequence::START,
+        told: Sequence::START,
+        greeted: true,
+        beat_at: Instant::now() + HEARTBEAT,
+        _place: Arc::clone(&api.streams).try_acquire_owned().expect("a place"),
+        _counted: api.metrics.stream_opened(),
+        api: Arc::clone(api),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_stream_beats_with_a_comment() {
+    let (api, _directory) = testing::api();
+    let mut feed = feed(&api, "");
+    let begun = Instant::now();
+    assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\n\n"[..]);
+    assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\n\n"[..]);
+    assert!(begun.elapsed() >= 2 * HEARTBEAT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filtered_stream_tells_how_far_it_came() {
+    let (api, _directory) = testing::api();
+    let drafts = ["R1", "R2", "R3"].map(|id| draft(id, EventType::ReportCreated));
+    api.deps.store.append(drafts.into()).await.expect("appended");
+    let mut feed = feed(&api, "type=card.*");
+    assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\nid: 3\n\n"[..]);
+    assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\n\n"[..]);
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_service_stops() {
+    let (api, _directory) = testing::api();
+    let mut feed = feed(&api, "");
+    let (ended, ()) = tokio::join!(feed.piece(), async { api.stop.cancel() });
+    assert_eq!(ended, None);
+}

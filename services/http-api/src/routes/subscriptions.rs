@@ -1,0 +1,274 @@
+//! Subscriptions: made, listed, changed, paused, tested, deleted.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, response::Response};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use event_model::{
+    Subscription, SubscriptionId,
+    delivery::{Payload, PendingDelivery, PendingState},
+    subscription::Status,
+};
+use event_store::{Durability, StoreError};
+use http::{HeaderMap, StatusCode, Uri};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{InPath, page};
+use crate::{
+    auth::Caller,
+    config::MAX_WAITING_TESTS,
+    fields::{Faults, JsonObject, Setting},
+    idempotency::{Effect, Keyed, Plan, once},
+    input::{self, Change, Known},
+    params::{Params, cut, with},
+    problem::Refusal,
+    sample,
+    state::Api,
+    view::{CreatedView, SubscriptionView},
+};
+
+const COLLECTION: &str = "/v1/subscriptions";
+
+/// Bytes of a signing secret: Standard Webhooks asks for 24 to 64.
+const SECRET_BYTES: usize = 32;
+
+type Shared = State<Arc<Api>>;
+
+#[derive(Serialize)]
+struct Subscriptions {
+    subscriptions: Vec<SubscriptionView>,
+    /// The cursor of the next page; `null` on the last.
+    next: Option<String>,
+}
+
+/// `GET /v1/subscriptions?limit=&cursor=`, oldest first.
+pub(super) async fn list(State(api): Shared, uri: Uri) -> Result<Response, Refusal> {
+    let mut params = Params::of(&uri, &["limit", "cursor"]);
+    let limit = params.limit();
+    let cursor = params.one("cursor", opened_cursor);
+    params.finish()?;
+    let mut all = api.subscriptions.list("").await?;
+    let begin = cursor.map_or(0, |cursor| all.partition_point(|(id, _)| *id <= cursor));
+    let more = all.len() > begin + limit;
+    let mut subscriptions = Vec::new();
+    for (_, subscription) in all.drain(begin..).take(limit) {
+        subscriptions.push(view(&api, subscription).await?);
+    }
+    let last = subscriptions.last().filter(|_| more);
+    let next = last.map(|last| BASE64URL_NOPAD.encode(last.id.as_str().as_bytes()));
+    let link = next.as_deref().map(|next| with(&uri, &[("cursor", next)]));
+    Ok(page(Subscriptions { subscriptions, next }, link.as_deref()))
+}
+
+fn opened_cursor(text: &str) -> Result<String, &'static str> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+    let id = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|id| id.parse::<SubscriptionId>().is_ok());
+    id.ok_or("is no cursor that a page gave")
+}
+
+/// `POST /v1/subscriptions`
+pub(super) async fn create(
+    State(api): Shared,
+    caller: Caller,
+    headers: HeaderMap,
+    body: JsonObject,
+) -> Result<Response, Refusal> {
+    let keyed = Keyed::read(&headers, &caller, COLLECTION, &body.bytes)?;
+    once(&api, keyed, planned_creation(&api, body.fields)).await
+}
+
+async fn planned_creation(api: &Api, body: Map<String, Value>) -> Result<Plan, Refusal> {
+    let accounts = api.account_names();
+    let last = api.deps.store.last_sequence();
+    let (creation, mut faults) = input::creation(body, &Known { accounts: &accounts, last });
+    if let Some(url) = &creation.url {
+        check_target(api, url, &mut faults).await;
+    }
+    let id = SubscriptionId::from_unique(&unique()).map_err(|error| Refusal::Encoding(Box::new(error)))?;
+    let secret = Zeroizing::new(rand::random::<[u8; SECRET_BYTES]>());
+    let sealed = api.deps.sealer.seal(id.as_str(), &*secret)?;
+    let subscription = creation.complete(faults, id, sealed, Timestamp::now())?;
+    let shown = Zeroizing::new(format!("whsec_{}", BASE64.encode(&*secret)));
+    let view = SubscriptionView::of(subscription.clone(), None, &[], last);
+    Ok(Plan {
+        status: StatusCode::CREATED.as_u16(),
+        location: Some(format!("{COLLECTION}/{}", subscription.id)),
+        body: json(&CreatedView { subscription: view, secret: &shown })?,
+        effect: Effect::Subscribe { subscription: Box::new(subscription) },
+    })
+}
+
+/// A part of an id that no other has, growing with time.
+fn unique() -> String {
+    Uuid::now_v7().simple().to_string()
+}
+
+fn json(value: &impl Serialize) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|error| Refusal::Encoding(Box::new(error)))
+}
+
+async fn check_target(api: &Api, url: &url::Url, faults: &mut Faults) {
+    if let Err(why) = api.deps.targets.check(url).await {
+        faults.note("/url", why);
+    }
+}
+
+/// `GET /v1/subscriptions/{id}`
+pub(super) async fn show(State(api): Shared, InPath(id): InPath<String>) -> Result<Json<SubscriptionView>, Refusal> {
+    let subscription = found(&api, &id).await?;
+    Ok(Json(view(&api, subscription).await?))
+}
+
+/// `PATCH /v1/subscriptions/{id}`
+pub(super) async fn change(
+    State(api): Shared,
+    InPath(id): InPath<String>,
+    body: JsonObject,
+) -> Result<Json<SubscriptionView>, Refusal> {
+    let (change, mut faults) = read_change(&api, &id, body.fields.clone()).await?;
+    if let Setting::Set(url) = &change.url {
+        check_target(&api, url, &mut faults).await;
+    }
+    faults.finish()?;
+    let _alone = api.changing.lock().await;
+    // Another change may have been made while the name was resolved: bounds are checked against what stands now.
+    let (change, faults) = read_change(&api, &id, body.fields).await?;
+    faults.finish()?;
+    let changed = changed(&api, &id, move |subscription| change.apply(subscription)).await?;
+    Ok(Json(view(&api, changed).await?))
+}
+
+async fn read_change(api: &Api, id: &str, body: Map<String, Value>) -> Result<(Change, Faults), Refusal> {
+    let current = found(api, id).await?;
+    let known = Known { accounts: &api.account_names(), last: api.deps.store.last_sequence() };
+    Ok(input::change(body, &current, &known))
+}
+
+/// `DELETE /v1/subscriptions/{id}`
+///
+/// The subscription goes first: without it nothing is delivered. What a crash leaves of the rest does no harm, and goes when
+/// the request is made again.
+pub(super) async fn delete(State(api): Shared, InPath(id): InPath<String>) -> Result<StatusCode, Refusal> {
+    let id = parsed(&id)?;
+    let _alone = api.changing.lock().await;
+    let was = api.subscriptions.delete(id.as_str(), Durability::Durable).await?;
+    api.progress.delete(id.as_str(), Durability::Relaxed).await?;
+    let pending = api.pending.list(&format!("{id}/")).await?;
+    let gone: Vec<_> = pending.into_iter().map(|(key, _)| (key, None)).collect();
+    if !gone.is_empty() {
+        api.pending.apply(gone, Durability::Relaxed).await?;
+    }
+    if was { Ok(StatusCode::NO_CONTENT) } else { Err(missing(id.as_str())) }
+}
+
+/// `POST /v1/subscriptions/{id}/pause`: its cursor stands. One that is disabled stays so, with its reason.
+pub(super) async fn pause(State(api): Shared, InPath(id): InPath<String>) -> Result<Json<SubscriptionView>, Refusal> {
+    let paused = changed(&api, &id, |subscription| {
+        subscription.status = match subscription.status.clone() {
+            Status::Active | Status::Paused => Status::Paused,
+            disabled @ Status::Disabled { .. } => disabled,
+        };
+    });
+    let paused = paused.await?;
+    Ok(Json(view(&api, paused).await?))
+}
+
+/// `POST /v1/subscriptions/{id}/resume`: goes on where it stood, also when it was disabled.
+pub(super) async fn resume(State(api): Shared, InPath(id): InPath<String>) -> Result<Json<SubscriptionView>, Refusal> {
+    let resumed = changed(&api, &id, |subscription| subscription.status = Status::Active).await?;
+    Ok(Json(view(&api, resumed).await?))
+}
+
+#[derive(Serialize)]
+struct TestView<'a> {
+    /// The `webhook-id` under which the test comes.
+    id: &'a str,
+}
+
+/// `POST /v1/subscriptions/{id}/test`: a sample event, marked as a test, goes to the subscriber like a real one.
+pub(super) async fn test(
+    State(api): Shared,
+    caller: Caller,
+    InPath(id): InPath<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let keyed = Keyed::read(&headers, &caller, &format!("{COLLECTION}/{id}/test"), &[])?;
+    once(&api, keyed, planned_test(&api, &id)).await
+}
+
+async fn planned_test(api: &Api, id: &str) -> Result<Plan, Refusal> {
+    let subscription = found(api, id).await?;
+    if subscription.status != Status::Active {
+        let state = subscription.status.as_str();
+        return Err(Refusal::Conflict(format!("the subscription is {state} and delivers nothing; resume it first")));
+    }
+    let waiting = api.pending.list(&format!("{id}/test-")).await?;
+    let waiting = waiting.iter().filter(|(_, one)| !matches!(one.state, PendingState::Dead { .. })).count();
+    if waiting >= MAX_WAITING_TESTS {
+        return Err(Refusal::Conflict(format!("{waiting} tests are waiting to be delivered already")));
+    }
+    let now = Timestamp::now();
+    let account = api.account_names().into_iter().next();
+    let (test_id, body) = sample::test_event(&subscription.filter, account.as_ref(), &unique(), now)
+        .map_err(|error| Refusal::Encoding(Box::new(error)))?;
+    let answer = json(&TestView { id: test_id.as_str() })?;
+    let delivery = PendingDelivery {
+        subscription: subscription.id,
+        state: PendingState::Due { at: now },
+        attempts: 0,
+        history: Vec::new(),
+        since: now,
+        payload: Payload::Test { id: test_id.clone(), body },
+    };
+    Ok(Plan {
+        effect: Effect::Enqueue { key: format!("{id}/test-{test_id}"), delivery: Box::new(delivery) },
+        status: StatusCode::ACCEPTED.as_u16(),
+        location: None,
+        body: answer,
+    })
+}
+
+fn parsed(id: &str) -> Result<SubscriptionId, Refusal> {
+    id.parse().map_err(|_| missing(id))
+}
+
+fn missing(id: &str) -> Refusal {
+    Refusal::NotFound { what: "subscription", id: cut(id) }
+}
+
+async fn found(api: &Api, id: &str) -> Result<Subscription, Refusal> {
+    let id = parsed(id)?;
+    api.subscriptions.get(id.as_str()).await?.ok_or_else(|| missing(id.as_str()))
+}
+
+/// Changes the subscription in one step against whoever else writes it (the dispatcher disables), and gives what stands.
+async fn changed(
+    api: &Api,
+    id: &str,
+    change: impl Fn(&mut Subscription) + Send + 'static,
+) -> Result<Subscription, Refusal> {
+    let id = parsed(id)?;
+    let now = Timestamp::now();
+    let update = move |old: Option<Subscription>| {
+        let old = old?;
+        let mut new = old.clone();
+        change(&mut new);
+        if new != old {
+            new.updated_at = now;
+        }
+        Some(new)
+    };
+    let stands = api.subscriptions.update(id.as_str(), Durability::Durable, update).await?;
+    stands.ok_or_else(|| missing(id.as_str()))
+}
+
+async fn view(api: &Api, subscription: Subscription) -> Result<SubscriptionView, StoreError> {
+    let id = subscription.id.clone();
+    let progress = api.progress.get(id.as_str()).await?;
+    let pending = api.pending.list(&format!("{id}/")).await?;
+    Ok(SubscriptionView::of(subscription, progress, &pending, api.deps.store.last_sequence()))
+}

@@ -1,0 +1,11 @@
+//! The API over real HTTP, against a store on disk.
+
+mod accounts;
+mod auth;
+mod events;
+mod idempotency;
+mod problems;
+mod service;
+mod stopping;
+mod stream;
+mod subscriptions;

@@ -1,0 +1,197 @@
+//! A served API, and a client of it.
+
+use std::{sync::Arc, time::Duration};
+
+use event_model::{
+    AccountName, Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject,
+    status::{AccountStatus, BudgetStatus, WatchStatus, WindowStatus},
+};
+use event_store::{EventStore, Sealer, StoreConfig, StoredEvent};
+use futures_util::future::BoxFuture;
+use http_api::{ApiError, Deps, Metrics, TargetPolicy, ensure_admin_key, serve};
+use jiff::Timestamp;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Longer than anything here takes; what has not happened by then will not.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+pub const SEALING_KEY: [u8; 32] = [7; 32];
+
+pub struct Service {
+    pub address: String,
+    pub key: String,
+    pub client: reqwest::Client,
+    pub store: EventStore,
+    pub stop: CancellationToken,
+    pub served: JoinHandle<Result<(), ApiError>>,
+    pub slow_check_begun: Arc<Notify>,
+    _directory: TempDir,
+}
+
+/// Refuses one host, panics at another, takes a moment over a third and tells when it has begun to.
+struct Policy {
+    slow_check_begun: Arc<Notify>,
+}
+
+impl TargetPolicy for Policy {
+    fn check<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            match url.host_str() {
+                Some("inside.example") => Err("10.0.0.1 is in 10.0.0.0/8, a private range".to_owned()),
+                Some("panics.example") => panic!("the policy broke"),
+                Some("slow.example") => {
+                    self.slow_check_begun.notify_one();
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    Ok(())
+                }
+                Some(_) | None => Ok(()),
+            }
+        })
+    }
+}
+
+impl Service {
+    pub async fn start() -> Self {
+        // Another test of this process may have done it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = EventStore::open(&StoreConfig::at(directory.path())).expect("a store");
+        let key = ensure_admin_key(&store, None).await.expect("a key").expect("a new key");
+        let registry = prometheus::Registry::new();
+        let metrics = Metrics::register(&registry).expect("registered");
+        let slow_check_begun = Arc::new(Notify::new());
+        let deps = Deps {
+            store: store.clone(),
+            sealer: Sealer::new(SEALING_KEY),
+            accounts: watch::channel(vec![account("acme"), account("beta")]).1,
+            registry,
+            targets: Arc::new(Policy { slow_check_begun: Arc::clone(&slow_check_begun) }),
+            version: "1.2.3".to_owned(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, deps, metrics, stop.clone()));
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { address, key, client, store, stop, served, slow_check_begun, _directory: directory }
+    }
+
+    pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address)).timeout(DEADLINE)
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(&self.key)
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.expect("an answer")
+    }
+
+    pub async fn get_json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.expect("json")
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::POST, path).json(body).send().await.expect("an answer")
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::PATCH, path).json(body).send().await.expect("an answer")
+    }
+
+    /// A subscription to everything, as it was answered.
+    pub async fn subscribed(&self) -> Value {
+        let response = self.post("/v1/subscriptions", &json!({"url": "https://a.example/hook", "events": ["*"]})).await;
+        assert_eq!(response.status(), 201);
+        response.json().await.expect("json")
+    }
+
+    /// Appends one `report.created` for each id.
+    pub async fn append(&self, ids: &[&str]) -> Vec<StoredEvent> {
+        let drafts = ids.iter().map(|id| draft(id, EventType::ReportCreated, 1)).collect();
+        self.store.append(drafts).await.expect("appended")
+    }
+
+    /// Stops the service and gives what `serve` gave.
+    pub async fn stopped(self) -> Result<(), ApiError> {
+        self.stop.cancel();
+        tokio::time::timeout(DEADLINE, self.served).await.expect("in time").expect("no panic")
+    }
+}
+
+/// Asserts that `response` is a problem of this status and type, and gives it.
+pub async fn problem(response: Response, status: u16, kind: &str) -> Value {
+    let content_type = response.headers().get("content-type").cloned();
+    let request_id = response.headers().get("x-request-id").cloned().expect("an id");
+    let (found, text) = (response.status(), response.text().await.expect("a body"));
+    assert_eq!(
+        (found.as_u16(), content_type.expect("a type").as_bytes()),
+        (status, &b"application/problem+json"[..]),
+        "{text}"
+    );
+    let problem: Value = serde_json::from_str(&text).expect("json");
+    assert_eq!(problem["type"], format!("/problems/{kind}"), "{problem}");
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["request_id"].as_str(), request_id.to_str().ok());
+    assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+    problem
+}
+
+/// What the problem's errors are about.
+pub fn named(problem: &Value) -> Vec<&str> {
+    let errors = problem["errors"].as_array().expect("errors");
+    errors.iter().map(|one| one["pointer"].as_str().or(one["parameter"].as_str()).expect("a place")).collect()
+}
+
+pub fn draft(id: &str, event_type: EventType, revision: u64) -> EventDraft {
+    observed(id, event_type, revision, "2026-04-02T09:14:21Z".parse().expect("a time"))
+}
+
+pub fn observed(id: &str, event_type: EventType, revision: u64, at: Timestamp) -> EventDraft {
+    EventDraft {
+        event_type,
+        timestamp: at,
+        account: name("acme"),
+        subject: Subject::new(EntityKind::Report, id),
+        revision: Revision(revision),
+        data: Data { object: json!({"reportID": id, "policyID": "P1", "z": 1, "a": "é\n\"<"}), ..Data::default() },
+        detection: Detection { observed_at: at, not_before: None, inferred: false },
+    }
+}
+
+pub fn name(text: &str) -> AccountName {
+    text.parse().expect("a name")
+}
+
+fn account(text: &str) -> AccountStatus {
+    AccountStatus {
+        name: name(text),
+        budget: BudgetStatus {
+            windows: vec![WindowStatus { window_s: 10, used: 1, limit: 5 }],
+            share: 1.0,
+            next_start_at: None,
+        },
+        watches: vec![WatchStatus {
+            name: "reports".to_owned(),
+            cost_requests: 2,
+            changes_per_hour: 3.5,
+            baselined: true,
+            entities: Some(12),
+            fresh_as_of: Some(Timestamp::now()),
+            failures: 0,
+        }],
+        last_error: None,
+    }
+}

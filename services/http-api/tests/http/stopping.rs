@@ -1,0 +1,64 @@
+use std::time::{Duration, Instant};
+
+use event_model::EventType;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    service::{Service, draft},
+    stream::Reader,
+};
+
+/// What the service promises: the drain, and a little.
+const PROMISED: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn a_stop_ends_streams_properly_and_at_once() {
+    let service = Service::start().await;
+    let mut reader = Reader::of(service.get("/v1/events/stream").await);
+    service.append(&["R1"]).await;
+    reader.next().await.expect("an event");
+    let begun = Instant::now();
+    let ended = tokio::spawn(async move { reader.next().await });
+    service.stopped().await.expect("stopped");
+    assert!(begun.elapsed() < PROMISED / 2, "took {:?}", begun.elapsed());
+    assert_eq!(ended.await.expect("no panic"), None, "the stream was ended, not cut");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_client_that_takes_nothing() {
+    let service = Service::start().await;
+    let large = |n: u32| {
+        let mut draft = draft(&format!("R{n}"), EventType::ReportCreated, 1);
+        draft.data.object["reportName"] = json!("n".repeat(1024 * 1024));
+        draft
+    };
+    service.store.append((0..12).map(large).collect()).await.expect("appended");
+    let mut client = TcpStream::connect(&service.address).await.expect("connected");
+    let head =
+        format!("GET /v1/events/stream?after=0 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", service.key);
+    client.write_all(head.as_bytes()).await.expect("sent");
+    client.read_exact(&mut [0; 12]).await.expect("it began");
+    let begun = Instant::now();
+    service.stopped().await.expect("stopped");
+    assert!(begun.elapsed() < PROMISED, "took {:?}", begun.elapsed());
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_stop_finishes_the_request_under_way_and_takes_no_more() {
+    let service = Service::start().await;
+    let body = json!({"url": "https://slow.example", "events": ["*"]});
+    let request = service.request(reqwest::Method::POST, "/v1/subscriptions").json(&body).send();
+    let under_way = tokio::spawn(request);
+    let idle = TcpStream::connect(&service.address).await.expect("connected");
+    service.slow_check_begun.notified().await;
+    let address = service.address.clone();
+    service.stopped().await.expect("stopped");
+    assert_eq!(under_way.await.expect("no panic").expect("an answer").status(), 201);
+    assert!(TcpStream::connect(&address).await.is_err());
+    drop(idle);
+}
