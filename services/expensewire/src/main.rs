@@ -1,2 +1,7 @@
 //! The `expensewire` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    expensewire::main()
+}

@@ -1,0 +1,103 @@
+//! The command line: what can be typed, and the commands that talk to a running service.
+//!
+//! `serve`, `demo` and `sim` run something and are elsewhere; everything here asks, prints and ends. A command gives an
+//! [`Exit`] or a [`Failure`]; only the caller of [`run`] prints failures and ends the process.
+
+mod client;
+mod config;
+mod events;
+mod problem;
+mod service;
+mod since;
+mod sse;
+mod subscriptions;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+pub use client::{ApiKey, Connection};
+pub use config::{ConfigArg, ConfigCommand, ShowFormat};
+pub use events::{EventsCommand, FilterArgs, ListArgs};
+pub use service::{DemoArgs, OverLimit, ServeArgs, SimArgs};
+pub use subscriptions::{CreateArgs, SubscriptionsCommand, UpdateArgs};
+pub use tail::TailArgs;
+pub use verify::{SecretText, VerifyArgs};
+
+use crate::{
+    exit::{Exit, Failure},
+    telemetry::LogArgs,
+};
+
+/// Webhooks for Expensify: watches reports, policies and cards, and delivers what changed, signed.
+#[derive(Debug, Parser)]
+#[command(name = "expensewire", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service
+    Serve(ServeArgs),
+    /// Run a simulated Expensify, the service and a verifying receiver in one process
+    Demo(DemoArgs),
+    /// Run the simulated Expensify alone
+    Sim(SimArgs),
+    /// Ask a running service, or something that needs none.
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
+}
+
+/// A command that ends by itself.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// List, show or follow events
+    Events {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
+    /// Manage who receives which events
+    Subscriptions {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: SubscriptionsCommand,
+    },
+    /// Check the signature of a delivery whose body is on standard input; says which check fails
+    Verify(VerifyArgs),
+    /// Check, show or make a configuration
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+/// Runs a command that ends by itself.
+///
+/// # Errors
+///
+/// Why it did not do what was asked; the caller tells it.
+pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
+    match command {
+        ClientCommand::Events { connection, command } => events::run(connection, command).await,
+        ClientCommand::Subscriptions { connection, command } => subscriptions::run(connection, command).await,
+        ClientCommand::Verify(args) => verify::run(args),
+        ClientCommand::Config { command } => config::run(command),
+    }
+}

@@ -1,0 +1,28 @@
+//! `expensewire serve`: the service, from its configuration to its last flush.
+
+use anyhow::Result;
+
+use crate::{
+    cli::ServeArgs,
+    exit::{Exit, Failure},
+    service::Service,
+    signals,
+};
+
+/// Loads the configuration, starts the service and runs it until asked to stop.
+///
+/// # Errors
+/// A configuration with mistakes (all of them, nothing started), or what failed while starting or running.
+pub async fn run(args: &ServeArgs) -> Result<Exit, Failure> {
+    let loaded = args.config.load()?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let asked = signals::stop_asked()?;
+    let service = Service::start(loaded.config).await?;
+    if let Some(key) = service.new_admin_key() {
+        println!("A new admin key, shown only this once: {key}");
+    }
+    service.run_until(asked).await?;
+    Ok(Exit::Ok)
+}
