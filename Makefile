@@ -13,7 +13,9 @@ help: ## list the targets
 
 run: ## the whole pipeline against the simulator, with a receiver that verifies signatures; Ctrl-C ends it
 	@$(CARGO) build --locked -p expensewire
-	@exec $(CARGO) run --locked --quiet -p expensewire -- demo
+	@# On a terminal the program gets a process group of its own: Ctrl-C reaches it and not make, and its exit code counts.
+	@if [ -t 0 ]; then set -m; $(CARGO) run --locked --quiet -p expensewire -- demo & fg >/dev/null; \
+	else exec $(CARGO) run --locked --quiet -p expensewire -- demo; fi
 
 test: ## every test; STRICT=1 turns a skipped one into a failure
 	$(CARGO) test --workspace --locked --no-fail-fast

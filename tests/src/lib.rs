@@ -1,1 +1,4 @@
-//! Tests over the whole: helpers shared by the files under `tests/tests`.
+//! Tests over the whole: helpers shared by the files under `tests/tests` and by the soak.
+
+pub mod soak;
+pub mod wait;

@@ -1,0 +1,166 @@
+//! Group commit, what shows before it, what happens when it fails.
+
+use std::sync::atomic::Ordering;
+
+use event_model::{EntityKind, Sequence};
+use serde_json::json;
+
+use super::support::{PATIENCE, account, assert_whole, directory, draft, drafts, open, open_with_sync, subject, until};
+use crate::{Durability, RELAXED_FLUSH, StoreError, TableName};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_an_append_shows_before_it_is_durable() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    let held = sync.gate.lock().await;
+    let append = tokio::spawn({
+        let store = store.clone();
+        async move { store.append(drafts("R", 3)).await }
+    });
+    until("the append reaches the disk", || sync.count() == 1).await;
+    assert_eq!(store.last_sequence(), Sequence::START);
+    assert_eq!(store.read_after(Sequence::START, 10).await.expect("readable"), []);
+    assert_eq!(store.event(Sequence(1)).await.expect("readable"), None);
+    assert_eq!(store.entities(&account(), EntityKind::Report).await.expect("readable"), []);
+    assert!(!append.is_finished());
+    drop(held);
+    append.await.expect("the task").expect("appended");
+    assert_eq!(assert_whole(&store).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_while_the_disk_syncs_shares_the_next_sync() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    let held = sync.gate.lock().await;
+    let append = |i: usize| {
+        let store = store.clone();
+        tokio::spawn(async move { store.append(drafts(&format!("{i}-"), 1)).await.map(drop) })
+    };
+    let mut tasks = vec![append(0)];
+    until("the first append reaches the disk", || sync.count() == 1).await;
+    tasks.extend((1..64).map(append));
+    let table = store.table::<u8>(TableName::Keys);
+    tasks.push(tokio::spawn(async move { table.put("k", &1, Durability::Durable).await }));
+    until("all wait", || store.waiting() == tasks.len()).await;
+    drop(held);
+    for task in tasks {
+        task.await.expect("the task").expect("written");
+    }
+    assert_eq!(sync.count(), 2);
+    assert_whole(&store).await;
+}
+
+#[tokio::test]
+async fn after_a_failed_commit_every_write_is_refused_until_the_store_is_opened_again() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    store.append(drafts("before", 2)).await.expect("appended");
+    sync.fails.store(true, Ordering::SeqCst);
+    let failed = store.append(drafts("lost", 2)).await;
+    assert!(matches!(failed, Err(StoreError::Commit { .. })), "{failed:?}");
+    sync.fails.store(false, Ordering::SeqCst);
+
+    let table = store.table::<u8>(TableName::Keys);
+    let refused = [
+        store.append(drafts("after", 1)).await.map(drop),
+        table.put("k", &1, Durability::Durable).await,
+        table.put("k", &1, Durability::Relaxed).await,
+        store.close().await,
+    ];
+    assert!(refused.iter().all(|r| matches!(r, Err(StoreError::Poisoned))), "{refused:?}");
+    assert_eq!(store.read_after(Sequence::START, 10).await.expect("readable").len(), 2);
+    assert_eq!(store.entity(&account(), &subject("lost0")).await.expect("readable"), None);
+
+    drop((store, table));
+    let store = open(&directory);
+    // The two may have reached the disk all the same: whole, then.
+    assert!([2, 4].contains(&assert_whole(&store).await.len()));
+    store.append(drafts("again", 1)).await.expect("writes are taken again");
+}
+
+#[tokio::test]
+async fn a_failed_flush_of_relaxed_writes_poisons_too() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    sync.fails.store(true, Ordering::SeqCst);
+    store.table::<u8>(TableName::Keys).put("k", &1, Durability::Relaxed).await.expect("visible");
+    until("the flush", || sync.count() == 1).await;
+    let refused = store.append(drafts("R", 1)).await;
+    assert!(matches!(refused, Err(StoreError::Poisoned)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_relaxed_write_returns_before_the_disk_and_reaches_it_within_the_bound() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    let table = store.table::<u32>(TableName::Progress);
+    let start = std::time::Instant::now();
+    table.put("k", &1, Durability::Relaxed).await.expect("written");
+    assert!(sync.count() == 0 || start.elapsed() >= RELAXED_FLUSH);
+    assert_eq!(table.get("k").await.expect("readable"), Some(1));
+    until("the flush", || sync.count() == 1).await;
+    assert!(start.elapsed() >= RELAXED_FLUSH);
+    store.close().await.expect("closed");
+    assert_eq!(sync.count(), 1, "nothing is left to flush");
+}
+
+#[tokio::test]
+async fn relaxed_writes_without_a_pause_are_flushed_all_the_same() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    let table = store.table::<u32>(TableName::Progress);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let mut value = 0;
+    while sync.count() < 2 {
+        assert!(std::time::Instant::now() < deadline);
+        table.put("k", &value, Durability::Relaxed).await.expect("written");
+        value += 1;
+    }
+    assert!(value > 2);
+}
+
+#[tokio::test]
+async fn a_closed_store_is_read_but_not_written_and_opens_again() {
+    let directory = directory();
+    let store = open(&directory);
+    store.append(drafts("R", 2)).await.expect("appended");
+    store.close().await.expect("closed");
+    store.close().await.expect("closed twice");
+    let refused = store.append(drafts("S", 1)).await;
+    assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
+    assert_eq!(assert_whole(&store).await.len(), 2);
+    drop(store);
+    assert_eq!(assert_whole(&open(&directory)).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_takes_nothing_back() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    {
+        let held = sync.gate.lock().await;
+        let abandoned = store.append(drafts("R", 2));
+        let gone = tokio::time::timeout(std::time::Duration::from_millis(20), abandoned);
+        assert!(gone.await.is_err());
+        drop(held);
+    }
+    store.append(vec![draft("R0", 2, json!({}))]).await.expect("it continues the abandoned one");
+    assert_eq!(assert_whole(&store).await.len(), 3);
+}
+
+#[test]
+fn dropping_the_last_handle_makes_relaxed_writes_durable_and_lets_the_directory_go() {
+    let directory = directory();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    for round in 0..5_u32 {
+        let (store, sync) = open_with_sync(&directory);
+        runtime.block_on(async {
+            let table = store.table::<u32>(TableName::Progress);
+            assert_eq!(table.get("k").await.expect("readable"), round.checked_sub(1));
+            table.put("k", &round, Durability::Relaxed).await.expect("written");
+        });
+        drop(store);
+        assert_eq!(sync.count(), 1);
+    }
+}

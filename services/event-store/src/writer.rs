@@ -1,0 +1,158 @@
+//! The one thread that writes.
+//!
+//! # Group commit
+//!
+//! Everybody who writes puts a request into a bounded queue and waits. The thread takes what is waiting, at most
+//! [`ROUND_EVENTS`] events or [`ROUND_BYTES`], as one **round**: it checks and applies each request, writes the
+//! events of all of them to the log as one batch, makes everything durable **once**, and answers all. While the disk
+//! syncs, the next round gathers; so 16 writers cost one sync and not 16.
+//!
+//! The order within a round, and what a crash between two steps leaves:
+//!
+//! 1. the log batch is written: whole or not at all, and beyond what readers look at;
+//! 2. [`Disk::make_durable`](crate::disk::Disk::make_durable): the events stand, though nobody was told;
+//! 3. the events are folded into the states: what is missing is folded at the next start;
+//! 4. the last sequence is published, watchers of tables are told, everybody is answered.
+//!
+//! # Failure
+//!
+//! After a failed write or sync nobody knows what is on disk: Linux may have dropped the dirty pages and report
+//! success the next time. So the writer never tries again. It answers the round with the error, and every later write with
+//! [`StoreError::Poisoned`] until the store is opened anew and reads what is really there.
+//!
+//! A caller that goes away while it waits takes nothing back: its request is carried out.
+
+mod commit;
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use event_model::EventDraft;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+pub use commit::{Committer, MakeDurable};
+
+use crate::{
+    Durability, StoreError, StoredEvent, TableName,
+    tables::{Applied, Change},
+};
+
+/// Requests that may wait at once; further callers wait for room. Enough to fill a round with single events.
+const QUEUE_REQUESTS: usize = 1024;
+/// Events after which a round takes no further request: keeps the wait of its first caller short.
+const ROUND_EVENTS: usize = 4096;
+/// Bytes after which a round takes no further request: bounds the memory of the batch beyond what its callers sent.
+const ROUND_BYTES: usize = 8 << 20;
+/// When a relaxed write is made durable at the latest, if no durable one comes before.
+pub const RELAXED_FLUSH: Duration = Duration::from_millis(100);
+
+/// Where the answer to a request goes.
+pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// A change of a table.
+pub struct TableWrite {
+    /// Which.
+    pub table: TableName,
+    /// All or none of them.
+    pub changes: Vec<Change>,
+    /// What the first key must hold for them to be made, if that matters.
+    pub expected: Option<Option<Vec<u8>>>,
+    /// When the answer may be given.
+    pub durability: Durability,
+}
+
+/// What the thread is asked for.
+pub enum Request {
+    /// Append events.
+    Append(Vec<EventDraft>, Reply<Vec<StoredEvent>>),
+    /// Change a table.
+    Table(TableWrite, Reply<Applied>),
+    /// Make everything before it durable.
+    Sync(Reply<()>),
+    /// The same, and refuse everything after it.
+    Close(Reply<()>),
+}
+
+/// A request with its place in the queue, which is free again when it is answered.
+struct Queued {
+    request: Request,
+    _room: OwnedSemaphorePermit,
+}
+
+/// The callers' end of the queue. Dropping it lets the thread finish what is queued, and waits for that.
+pub struct Writer {
+    room: Arc<Semaphore>,
+    queue: Option<Sender<Queued>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub fn start(committer: Committer) -> std::io::Result<Self> {
+        let (queue, requests) = channel();
+        let thread = std::thread::Builder::new().name("event-store".to_owned());
+        let thread = thread.spawn(move || run(committer, &requests))?;
+        Ok(Self { room: Arc::new(Semaphore::new(QUEUE_REQUESTS)), queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues what `request` makes of the place for its answer, and waits for that.
+    pub async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        // The thread only ends before its callers when it panicked: nobody knows what it had written.
+        queue.send(Queued { request: request(reply), _room: room }).map_err(|_| StoreError::Poisoned)?;
+        answer.await.unwrap_or(Err(StoreError::Poisoned))
+    }
+
+    /// How many requests are queued or in the round.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        QUEUE_REQUESTS - self.room.available_permits()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the writer of the event store had panicked");
+        }
+    }
+}
+
+fn run(mut committer: Committer, requests: &Receiver<Queued>) {
+    while let Some(first) = next(&mut committer, requests) {
+        let mut places = Vec::new();
+        let mut queued = Some(first);
+        while let Some(Queued { request, _room }) = queued {
+            committer.admit(request);
+            places.push(_room);
+            queued = if committer.round_is_full() { None } else { requests.try_recv().ok() };
+        }
+        committer.commit();
+    }
+    committer.flush_relaxed();
+}
+
+/// The next request; none when there will be no more. Flushes relaxed writes that are due, requests or not.
+fn next(committer: &mut Committer, requests: &Receiver<Queued>) -> Option<Queued> {
+    loop {
+        let Some(left) = committer.relaxed_due_in() else { return requests.recv().ok() };
+        if left.is_zero() {
+            committer.flush_relaxed();
+            continue;
+        }
+        match requests.recv_timeout(left) {
+            Ok(queued) => return Some(queued),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
