@@ -6,6 +6,9 @@ use std::io::{self, IsTerminal, Write};
 use clap::ValueEnum;
 use serde_json::Value;
 
+/// Fields that a person looks for first.
+const FIRST: [&str; 2] = ["id", "secret"];
+
 /// The form of what is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -78,7 +81,9 @@ impl Output {
         match (self.format, item) {
             (Format::Table, Value::Object(fields)) => {
                 let width = fields.keys().map(|name| name.chars().count()).max().unwrap_or(0);
-                for (name, value) in fields {
+                let first = |name: &str| FIRST.contains(&name);
+                let (head, rest): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| first(name));
+                for (name, value) in head.into_iter().chain(rest) {
                     let head = self.bold(&format!("{:<width$}", plain(name)));
                     writeln!(self.out, "{head}  {}", block(value, width + 2))?;
                 }
@@ -200,10 +205,10 @@ mod tests {
 
     #[test]
     fn one_item_is_shown_field_by_field() {
-        let item = json!({"id": "sub_1", "filter": {"events": ["a"]}, "lag": 3});
+        let item = json!({"id": "sub_1", "filter": {"events": ["a"]}, "lag": 3, "accounts": []});
         let text = printed(Format::Table, |out| out.item(&item));
-        assert!(text.contains("id      sub_1\n") && text.contains("lag     3\n"), "{text}");
-        assert!(text.contains("filter  {\n"), "{text}");
+        assert!(text.starts_with("id        sub_1\n") && text.contains("lag       3\n"), "{text}");
+        assert!(text.contains("filter    {\n"), "{text}");
     }
 
     #[test]

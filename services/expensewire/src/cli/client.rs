@@ -5,6 +5,7 @@ use std::{convert::Infallible, error::Error, str::FromStr, time::Duration};
 use clap::Args;
 use reqwest::{Method, RequestBuilder, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
@@ -94,8 +95,9 @@ impl Client {
         Ok(Self { http, server: connection.server.clone(), key: connection.key.clone() })
     }
 
-    pub async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {
-        self.send(self.request(Method::GET, path, query)?).await
+    pub async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> Result<T, Failure> {
+        let body = self.body_of(self.request(Method::GET, path, query)?).await?;
+        self.read(&body)
     }
 
     pub async fn post(&self, path: &[&str], body: Option<&Value>) -> Result<Value, Failure> {
@@ -139,16 +141,21 @@ impl Client {
         Ok(key.into_iter().fold(request, |request, key| request.bearer_auth(key)))
     }
 
+    /// The answer to a change; `null` when it has no body.
     async fn send(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let body = self.body_of(request).await?;
+        if body.is_empty() { Ok(Value::Null) } else { self.read(&body) }
+    }
+
+    async fn body_of(&self, request: RequestBuilder) -> Result<Vec<u8>, Failure> {
         let answer = request.timeout(REQUEST_TIMEOUT).send().await.map_err(|error| self.unreachable(&error))?;
-        let answer = self.checked(answer).await?;
-        let body = self.body(answer).await?;
-        if body.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&body).map_err(|_| {
-            Failure::new(Exit::Unexpected, format!("{} answered with something that is not JSON", self.server))
-                .hint("is this the address of an Expensewire service?")
+        self.body(self.checked(answer).await?).await
+    }
+
+    fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
+        serde_json::from_slice(body).map_err(|_| {
+            Failure::new(Exit::Unexpected, format!("{} answered with something unexpected", self.server))
+                .hint("is this the address of an Expensewire service, of this version?")
         })
     }
 

@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 use event_model::{AccountName, Sequence, Subject, TypeGlob};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     client::{Client, Connection},
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure},
-    output::{Column, Output},
+    output::{Column, Format, Output},
 };
 
 /// Most events of one page of the API.
@@ -95,7 +96,11 @@ pub(super) async fn run(connection: &Connection, command: &EventsCommand) -> Res
     match command {
         EventsCommand::List(args) => list(&client, args, &mut output).await,
         EventsCommand::Show { event } => {
-            output.item(&client.get(&["events", event], &[]).await?)?;
+            let event: Box<RawValue> = client.get(&["events", event], &[]).await?;
+            match output.format() {
+                Format::Ndjson => output.line(event.get())?,
+                Format::Table | Format::Json => output.item(&parsed(&event)?)?,
+            }
             Ok(Exit::Ok)
         }
         EventsCommand::Tail(args) => tail::run(&client, args, &mut output).await,
@@ -104,23 +109,37 @@ pub(super) async fn run(connection: &Connection, command: &EventsCommand) -> Res
 
 async fn list(client: &Client, args: &ListArgs, output: &mut Output) -> Result<Exit, Failure> {
     let filter = args.filter.query(Timestamp::now());
-    let mut events = Vec::new();
+    let (mut events, mut left) = (Vec::new(), args.limit);
     let mut after = Sequence(args.after);
-    while events.len() < args.limit {
-        let page = page(client, &filter, after, args.limit - events.len()).await?;
-        events.extend(page.events);
+    while left > 0 {
+        let page = page(client, &filter, after, left).await?;
+        left = left.saturating_sub(page.events.len());
+        match output.format() {
+            // The bytes that were signed, page by page.
+            Format::Ndjson => page.events.iter().try_for_each(|event| output.line(event.get()))?,
+            Format::Table | Format::Json => events.extend(page.events),
+        }
         if page.next >= page.last {
             break;
         }
         after = page.next;
     }
-    output.list(COLUMNS, &events)?;
+    if output.format() != Format::Ndjson {
+        let events = events.iter().map(|event| parsed(event)).collect::<Result<Vec<_>, _>>()?;
+        output.list(COLUMNS, &events)?;
+    }
     Ok(Exit::Ok)
 }
 
-/// A page of events.
+fn parsed(event: &RawValue) -> Result<Value, Failure> {
+    serde_json::from_str(event.get())
+        .map_err(|error| Failure::new(Exit::Unexpected, format!("the answer holds no event: {error}")))
+}
+
+/// A page of events, each as the bytes that were signed.
+#[derive(Deserialize)]
 pub(super) struct Page {
-    pub events: Vec<Value>,
+    pub events: Vec<Box<RawValue>>,
     /// The position that the page ends at.
     pub next: Sequence,
     /// The end of the log.
@@ -137,16 +156,10 @@ pub(super) async fn page(
     let mut query = filter.to_vec();
     query.push(("after", after.to_string()));
     query.push(("limit", limit.clamp(1, MAX_PAGE).to_string()));
-    let mut answer = client.get(&["events"], &query).await?;
-    let position = |name: &str| answer.get(name).and_then(Value::as_u64).map(Sequence);
-    let (next, last) = (position("next"), position("last"));
-    let events = answer.get_mut("events").map(Value::take);
-    match (events, next, last) {
-        // A page that leads nowhere would be asked for again and again.
-        (Some(Value::Array(events)), Some(next), Some(last)) if next > after || next >= last => {
-            Ok(Page { events, next, last })
-        }
-        _ => Err(Failure::new(Exit::Unexpected, "the answer is not a page of events")
-            .hint("is the service of another version?")),
+    let page: Page = client.get(&["events"], &query).await?;
+    if page.next > after || page.next >= page.last {
+        return Ok(page);
     }
+    // Asked for again and again, it would never end.
+    Err(Failure::new(Exit::Unexpected, "the answer is a page of events that leads nowhere"))
 }

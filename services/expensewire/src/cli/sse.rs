@@ -35,7 +35,7 @@ pub(crate) struct Parser {
 
 impl Parser {
     /// Takes the next bytes in, and gives the messages that they complete.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<(Option<String>, Message)>, TooLong> {
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<Message>, TooLong> {
         let mut messages = Vec::new();
         for &byte in chunk {
             let lf_of_crlf = byte == b'\n' && std::mem::take(&mut self.after_cr);
@@ -62,7 +62,7 @@ impl Parser {
         self.last_id.as_deref()
     }
 
-    fn end_of_line(&mut self) -> Option<(Option<String>, Message)> {
+    fn end_of_line(&mut self) -> Option<Message> {
         let bytes = std::mem::take(&mut self.line);
         let mut bytes = bytes.as_slice();
         if !std::mem::replace(&mut self.past_first_line, true) {
@@ -93,12 +93,12 @@ impl Parser {
         }
     }
 
-    fn end_of_message(&mut self) -> Option<(Option<String>, Message)> {
+    fn end_of_message(&mut self) -> Option<Message> {
         self.last_id.clone_from(&self.told_id);
         let event = std::mem::take(&mut self.event);
         let data = std::mem::take(&mut self.data);
         let event = if event.is_empty() { "message".to_owned() } else { event };
-        std::mem::take(&mut self.has_data).then(|| (self.last_id.clone(), Message { event, data }))
+        std::mem::take(&mut self.has_data).then_some(Message { event, data })
     }
 }
 
@@ -106,26 +106,30 @@ impl Parser {
 mod tests {
     use super::*;
 
-    fn read(chunks: impl Iterator<Item = Vec<u8>>) -> Vec<(Option<String>, Message)> {
+    fn read(chunks: impl Iterator<Item = Vec<u8>>) -> (Vec<Message>, Option<String>) {
         let mut parser = Parser::default();
-        chunks.flat_map(|chunk| parser.push(&chunk).unwrap()).collect()
+        let messages = chunks.flat_map(|chunk| parser.push(&chunk).unwrap()).collect();
+        (messages, parser.last_id().map(str::to_owned))
     }
 
-    fn whole(text: &str) -> Vec<(Option<String>, Message)> {
-        read(std::iter::once(text.as_bytes().to_vec()))
+    fn whole(text: &str) -> Vec<Message> {
+        read(std::iter::once(text.as_bytes().to_vec())).0
     }
 
-    const STREAM: &str = "\u{feff}: hello\r\n\r\nid: 1\nevent: report.approved\ndata: {\"a\":\"é\u{1F9FE}\"}\n\n\
-        id:2\rdata: one\rdata:two\r\rretry: 10\nid: 3\r\n\r\n:beat\n\ndata\n\nid: bad\0\ndata: x\r\n\r\ndata: cut";
+    const STREAM: &str = "\u{feff}: hello\r\n\r\nid: 1\r\nevent: report.approved\r\ndata: {\"a\":\"é\u{1F9FE}\"}\r\n\r\n\
+        id:2\rdata: one\rdata:two\r\rretry: 10\nid: 3\r\n\r\n:beat\n\ndata\n\nid: bad\0\ndata: x\n\r\nid: 4\ndata: cut";
 
     #[test]
     fn a_stream_reads_the_same_however_it_is_cut() {
-        let expected = whole(STREAM);
-        let ids: Vec<_> =
-            expected.iter().map(|(id, message)| (id.as_deref().unwrap(), message.data.as_str())).collect();
-        assert_eq!(ids, [("1", "{\"a\":\"é\u{1F9FE}\"}"), ("2", "one\ntwo"), ("3", ""), ("3", "x")]);
-        assert_eq!(expected[0].1.event, "report.approved");
-        assert_eq!(expected[1].1.event, "message");
+        let message = |event: &str, data: &str| Message { event: event.to_owned(), data: data.to_owned() };
+        let messages = vec![
+            message("report.approved", "{\"a\":\"é\u{1F9FE}\"}"),
+            message("message", "one\ntwo"),
+            message("message", ""),
+            message("message", "x"),
+        ];
+        let expected = (messages, Some("3".to_owned()));
+        assert_eq!(read(std::iter::once(STREAM.as_bytes().to_vec())), expected);
         for size in 1..STREAM.len() {
             assert_eq!(read(STREAM.as_bytes().chunks(size).map(<[u8]>::to_vec)), expected, "chunks of {size}");
         }

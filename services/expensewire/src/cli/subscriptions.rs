@@ -33,7 +33,10 @@ pub(super) async fn run(connection: &Connection, command: &SubscriptionsCommand)
     match command {
         Command::Create(args) => create(&client, args, &mut output).await?,
         Command::List => list(&client, &mut output).await?,
-        Command::Show { id } => output.item(&client.get(&[PATH, id], &[]).await.map_err(with_hint)?)?,
+        Command::Show { id } => {
+            let shown: Value = client.get(&[PATH, id], &[]).await.map_err(with_hint)?;
+            output.item(&shown)?;
+        }
         Command::Update(args) => {
             output.item(&client.patch(&[PATH, &args.id], &args.body()?).await.map_err(with_hint)?)?;
         }
@@ -62,7 +65,7 @@ async fn list(client: &Client, output: &mut Output) -> Result<(), Failure> {
     let mut cursor: Option<String> = None;
     loop {
         let query: Vec<_> = cursor.iter().map(|cursor| ("cursor", cursor.clone())).collect();
-        let mut page = client.get(&[PATH], &query).await?;
+        let mut page: Value = client.get(&[PATH], &query).await?;
         let Some(Value::Array(items)) = page.get_mut(PATH).map(Value::take) else {
             return Err(Failure::new(Exit::Unexpected, "the answer is not a page of subscriptions"));
         };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use event_model::Sequence;
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
@@ -107,8 +108,7 @@ async fn until_end(
         let page = events::page(client, filter, after, MAX_PAGE).await?;
         let end = *end.get_or_insert(page.last);
         for event in page.events {
-            let beyond = event.get("sequence").and_then(Value::as_u64).is_none_or(|sequence| sequence > end.0);
-            if beyond || !printer.print(&event.to_string())? {
+            if sequence(event.get()).is_none_or(|sequence| sequence > end) || !printer.print(event.get())? {
                 return Ok(Exit::Ok);
             }
         }
@@ -117,6 +117,14 @@ async fn until_end(
         }
         after = page.next;
     }
+}
+
+fn sequence(event: &str) -> Option<Sequence> {
+    #[derive(Deserialize)]
+    struct Place {
+        sequence: Sequence,
+    }
+    serde_json::from_str::<Place>(event).ok().map(|place| place.sequence)
 }
 
 /// How one connection ended.
@@ -195,14 +203,12 @@ async fn once(
             Err(error) => return Ok(Ended::Broken { why: client.unreachable(&error).what, moved }),
         };
         let messages = parser.push(&chunk).map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
-        for (id, message) in messages {
+        for message in messages {
             if !printer.print(&message.data)? {
                 return Ok(Ended::Done);
             }
-            *position = id.or(position.take());
-            moved = true;
         }
-        // An id without data: the service passed over events that are not wanted.
+        // Also moved by an id without data: the service passed over events that are not wanted.
         if let Some(id) = parser.last_id().filter(|id| position.as_deref() != Some(*id)) {
             *position = Some(id.to_owned());
             moved = true;

@@ -66,6 +66,26 @@ fn events_are_listed_over_several_pages_with_the_key_and_the_filter() {
 }
 
 #[test]
+fn the_bytes_that_were_signed_are_printed_as_they_came() {
+    // Neither the order of keys nor the spelling of numbers and escapes is ours to change.
+    const SIGNED: &str = r#"{"sequence":1,"type":"report.approved","amount":1.10,"name":"\u00e9","id":"evt_1"}"#;
+    for args in [
+        &["list"][..],
+        &["show", "1"],
+        &["tail", "--from", "0", "--until-end"],
+        &["tail", "--from", "0", "--count", "1"],
+    ] {
+        let answer: Answer = Box::new(|request, _| match request.line.as_str() {
+            line if line.contains("/stream") => server::stream(&format!("id: 1\ndata: {SIGNED}\n\n")),
+            line if line.contains("/events/1") => server::json(SIGNED),
+            _ => server::json(&format!(r#"{{"events":[{SIGNED}],"next":1,"last":1}}"#)),
+        });
+        let (code, out, told, _) = run(answer, &[&["events", "-o", "ndjson"], args].concat());
+        assert_eq!((code, out.as_str()), (0, format!("{SIGNED}\n").as_str()), "{args:?}: {told}");
+    }
+}
+
+#[test]
 fn a_list_stops_at_its_limit_and_is_json_where_no_terminal_is() {
     let answer: Answer = Box::new(|request, _| {
         assert!(request.line.contains("limit=2"), "{}", request.line);
@@ -224,7 +244,7 @@ fn something_that_is_not_the_service_is_told_as_such() {
     let answer: Answer = Box::new(|_, _| server::answer("200 OK", "text/html", "<html>"));
     let (code, _, told, _) = run(answer, &["events", "list"]);
     assert_eq!(code, 1, "{told}");
-    assert!(told.contains("not JSON"), "{told}");
+    assert!(told.contains("something unexpected"), "{told}");
 }
 
 #[test]
