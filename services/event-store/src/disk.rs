@@ -1,4 +1,5 @@
-//! sled's directory: opening it and making it durable. With `log`, `fold` and `tables`, the only code that knows sled.
+//! sled's directory: opening it and making it durable. With `format`, `log`, `fold` and
+//! `tables`, the only code that knows sled.
 //!
 //! # Durability
 //!
@@ -14,9 +15,9 @@
 //!
 //! # Opening
 //!
-//! sled reads the snapshot whose name sorts last, an unfinished one (`snap.*.generating`) included, and fails for good when it
-//! is cut short; and it does not replace a settings file (`conf`) that is cut short. Both are left by a kill at the wrong moment.
-//! Neither holds anything that `db` does not, so both are removed before sled looks.
+//! sled reads the snapshot whose name sorts last, an unfinished one (`snap.*.generating`) included, and fails for good
+//! when it is cut short; and it does not replace a settings file (`conf`) that is cut short. Both are left by a kill at
+//! the wrong moment. Neither holds anything that `db` does not, so both are removed before sled looks.
 
 use std::{
     fs::{self, File},

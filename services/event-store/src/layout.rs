@@ -31,7 +31,7 @@ const LEAF_ITEMS: usize = 20;
 const INDEX_KEYS: usize = 320;
 /// What sled adds to an item or a message at most: lengths as varints, page ids, headers.
 const ITEM_OVERHEAD_BYTES: usize = 64;
-/// sled's bound on a message, and half of it as the bound that we keep.
+/// sled's bound on a message; the assertions keep a quarter of it free.
 const MESSAGE_BYTES: usize = SEGMENT_BYTES / 4;
 const _: () = assert!(LEAF_ITEMS * (MAX_VALUE_BYTES + MAX_KEY_BYTES + ITEM_OVERHEAD_BYTES) < MESSAGE_BYTES * 3 / 4);
 const _: () = assert!(INDEX_KEYS * (MAX_KEY_BYTES + ITEM_OVERHEAD_BYTES) < MESSAGE_BYTES * 3 / 4);

@@ -5,6 +5,7 @@ mod disk;
 mod error;
 mod event;
 mod fold;
+mod format;
 mod frame;
 mod layout;
 mod lock;

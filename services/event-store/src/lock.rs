@@ -1,8 +1,9 @@
 //! One process per directory.
 //!
 //! The lock is ours and not sled's, because it must be there before sled touches a file, and because its file tells the
-//! second process whom to stop. It is an advisory lock of the operating system: it goes with the process, however that ends,
-//! so there is no stale lock to remove. The file itself stays; removing it would let two processes lock two files.
+//! second process whom to stop. It is an advisory lock of the operating system: it goes with the process, however that
+//! ends, so there is no stale lock to remove. The file itself stays; removing it would let two processes lock two
+//! files.
 
 use std::{
     fs::{self, File, TryLockError},

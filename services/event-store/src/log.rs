@@ -126,8 +126,8 @@ impl Log {
         }
     }
 
-    /// The bodies of the events after `after` up to and including `up_to`, in order, without a gap. It ends after the first
-    /// error.
+    /// The bodies of the events after `after` up to and including `up_to`, in order, without a gap. It ends after the
+    /// first error.
     pub fn records(&self, after: Sequence, up_to: Sequence) -> Records {
         let start = layout::event_key(after.next());
         let end = layout::chunk_key(&layout::event_key(up_to), u32::MAX);

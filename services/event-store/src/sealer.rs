@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_text_sealed_by_the_first_release_opens_for_ever() {
-        // Made by an independent XChaCha20-Poly1305 that agrees with A.3.1 of draft-irtf-cfrg-xchacha; the nonce is 0 to 23.
+        // Made by an independent XChaCha20-Poly1305 that agrees with A.3.1 of draft-irtf-cfrg-xchacha; the nonce is 0
+        // to 23.
         let sealer = Sealer::new([7; 32]);
         assert_eq!(sealer.open("place", FIXTURE).expect("opens").as_slice(), b"a secret");
     }

@@ -14,15 +14,16 @@ use crate::{
     StoreConfig, StoreError, StoredEvent, Table, TableName,
     disk::{Disk, cause},
     fold::Fold,
-    layout,
+    format, layout,
     lock::Lock,
-    log::{self, Head, Log, LogBatch},
+    log::{self, Head, Log},
     tables::Tables,
     writer::{Committer, MakeDurable, Request, Writer},
 };
 
-/// Most events that one append takes. An append is in memory whole, several times over, until it is durable.
-pub const MAX_APPEND_EVENTS: usize = 1 << 18;
+/// Most events that one append takes. Until it is durable an append is in memory whole, several times over: about 20 kB
+/// an event of 600 bytes, so this bound is a gigabyte already.
+pub const MAX_APPEND_EVENTS: usize = 1 << 16;
 /// Most events that one read gives.
 pub const MAX_READ_EVENTS: usize = 10_000;
 /// Bytes of bodies after which a read ends: a long replay is many short reads, and memory stays bounded.
@@ -80,7 +81,7 @@ impl EventStore {
         fs::create_dir_all(&config.path).map_err(failed("make the directory"))?;
         let lock = Lock::acquire(&config.path)?;
         let disk = Arc::new(Disk::open(config, &lock)?);
-        check_format(config, &disk)?;
+        format::check_or_begin(&config.path, &disk)?;
         let log = Log::open(&disk)?;
         let (fold, tables) = (Fold::open(&disk)?, Arc::new(Tables::open(&disk)?));
         let missing = || StoreError::CorruptValue { place: layout::LOG_TREE, key: "head".to_owned() };
@@ -96,8 +97,8 @@ impl EventStore {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Appends `drafts` in order, all or none, and gives the events that they became, with the next sequences. It returns
-    /// when they are on disk and folded: they survive kill -9 and a power cut.
+    /// Appends `drafts` in order, all or none, and gives the events that they became, with the next sequences. It
+    /// returns when they are on disk and folded: they survive kill -9 and a power cut.
     ///
     /// Errors that leave the log as it was: [`StoreError::RevisionConflict`] for a draft whose revision is not one more
     /// than its entity's (earlier drafts and appends counted), [`StoreError::TooLarge`], [`StoreError::Json`],
@@ -114,7 +115,8 @@ impl EventStore {
     }
 
     /// The events after `after` (exclusive; [`Sequence::START`] is before the first), ascending, at most `limit` and at
-    /// most 10,000 of them, and no more once their bodies pass 8 MiB. **Only an empty answer says that nothing follows.**
+    /// most 10,000 of them, and no more once their bodies pass 8 MiB. **Only an empty answer says that nothing
+    /// follows.**
     ///
     /// Errors: [`StoreError::Corrupt`] with the first bad sequence, once the events before it have been read.
     pub async fn read_after(&self, after: Sequence, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
@@ -149,7 +151,8 @@ impl EventStore {
         self.inner.tail.clone()
     }
 
-    /// What the log says of `subject` in `account`; none if it says nothing. At least as new as [`Self::last_sequence`] was.
+    /// What the log says of `subject` in `account`; none if it says nothing. At least as new as [`Self::last_sequence`]
+    /// was.
     pub async fn entity(&self, account: &AccountName, subject: &Subject) -> Result<Option<EntityState>, StoreError> {
         let (inner, account, subject) = (Arc::clone(&self.inner), account.clone(), subject.clone());
         blocking("the states of entities", move || inner.fold.state(&account, &subject)).await
@@ -176,8 +179,8 @@ impl EventStore {
         self.inner.disk.bytes()
     }
 
-    /// Makes everything durable and refuses all writes after it with [`StoreError::Closed`]. Reads go on; the directory is
-    /// let go with the last handle.
+    /// Makes everything durable and refuses all writes after it with [`StoreError::Closed`]. Reads go on; the directory
+    /// is let go with the last handle.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.inner.writer.ask(Request::Close).await
     }
@@ -222,29 +225,4 @@ fn read_range(inner: &Inner, after: Sequence, last: Sequence, limit: usize) -> R
         }
     }
     Ok(events)
-}
-
-/// Refuses a format that is not ours, before anything else is looked at; writes ours, and an empty log, into a new
-/// directory. The log's head goes first: a directory whose format stands is complete.
-fn check_format(config: &StoreConfig, disk: &Disk) -> Result<(), StoreError> {
-    let meta = disk.tree(layout::META_TREE)?;
-    let failed =
-        |step| move |error: sled::Error| StoreError::Open { path: config.path.clone(), step, source: cause(error) };
-    let damaged = || StoreError::CorruptValue { place: layout::META_TREE, key: "format".to_owned() };
-    if let Some(value) = meta.get(layout::FORMAT_KEY).map_err(failed("read the format"))? {
-        let found = u32::from_be_bytes(value.as_ref().try_into().map_err(|_| damaged())?);
-        return match found {
-            layout::FORMAT => Ok(()),
-            0 => Err(damaged()),
-            _ => Err(StoreError::NewerFormat { path: config.path.clone(), found, known: layout::FORMAT }),
-        };
-    }
-    let log = Log::open(disk)?;
-    if log.head()?.is_some_and(|head| head != Head::default()) || (log.head()?.is_none() && !log.is_blank()) {
-        return Err(damaged());
-    }
-    log.write(LogBatch::default(), Head::default())?;
-    meta.insert(layout::FORMAT_KEY, &layout::FORMAT.to_be_bytes()).map_err(failed("write the format"))?;
-    let step = "make the new store durable";
-    disk.make_durable().map_err(|source| StoreError::Open { path: config.path.clone(), step, source })
 }

@@ -1,8 +1,8 @@
 //! Tables: string keys, JSON values.
 //!
-//! A write is **visible** when its batch is applied, a moment before it is durable. Whoever reads a value in that moment
-//! and writes something that follows from it is safe: the writer works in order, so what comes later is never on disk
-//! without what came before.
+//! A write is **visible** when its batch is applied, a moment before it is durable. Whoever reads a value in that
+//! moment and writes something that follows from it is safe: the writer works in order, so what comes later is never on
+//! disk without what came before.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -16,8 +16,8 @@ use crate::{
     writer::{Request, TableWrite},
 };
 
-/// How often an update tries because somebody else changed the key. Updates take turns, so that only other writes of the
-/// same key can come between: this many of them, each just then, are a loop and no coincidence.
+/// How often an update tries because somebody else changed the key. Updates take turns, so that only other writes of
+/// the same key can come between: this many of them, each just then, are a loop and no coincidence.
 const UPDATE_ATTEMPTS: u32 = 64;
 /// Longest key: that of sled less separator and chunk number.
 const MAX_USER_KEY_BYTES: usize = layout::MAX_KEY_BYTES - 1 - layout::CHUNK_NUMBER_BYTES;
@@ -104,8 +104,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
         self.decode(self.body(key).await?)
     }
 
-    /// Every key that begins with `prefix` and its value, ascending by the bytes of the key. It shows each change whole;
-    /// changes wait while it copies, so do not list large tables often.
+    /// Every key that begins with `prefix` and its value, ascending by the bytes of the key. It shows each change
+    /// whole; changes wait while it copies, so do not list large tables often.
     pub async fn list(&self, prefix: &str) -> Result<Vec<(String, T)>, StoreError> {
         let (inner, name, prefix) = (Arc::clone(&self.inner), self.name, prefix.to_owned());
         blocking(name.as_str(), move || {
@@ -137,8 +137,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
         self.write(changes?, None, durability).await.map(drop)
     }
 
-    /// Replaces the value under `key` by what `f` makes of it (`None`: no value) and gives what stands now. If somebody else
-    /// changed it meanwhile, `f` is called again on the new value; what it does beside its answer is done each time.
+    /// Replaces the value under `key` by what `f` makes of it (`None`: no value) and gives what stands now. If somebody
+    /// else changed it meanwhile, `f` is called again on the new value; what it does beside its answer is done each
+    /// time.
     ///
     /// Errors: [`StoreError::Contended`] after 64 attempts.
     pub async fn update<F>(&self, key: &str, durability: Durability, mut f: F) -> Result<Option<T>, StoreError>
@@ -163,8 +164,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
         Err(StoreError::Contended { table, key: key.to_owned(), attempts: UPDATE_ATTEMPTS })
     }
 
-    /// The number of changes of the table since the store was opened, as it grows; a durable change counts once it is on
-    /// disk.
+    /// The number of changes of the table since the store was opened, as it grows; a durable change counts once it is
+    /// on disk.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.inner.tables.table(self.name).changes()
     }

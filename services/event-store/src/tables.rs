@@ -1,8 +1,8 @@
 //! The trees under the tables: string keys, bodies of any size within the bound of a record.
 //!
 //! Only the writer changes them, so that comparing and then setting needs no more than its single thread. A change of
-//! several keys is one batch of sled: whole or not at all after a crash. While it is applied, readers wait (that is memory
-//! speed, not disk speed), so that they see each change whole, too, and never half of a value in several chunks.
+//! several keys is one batch of sled: whole or not at all after a crash. While it is applied, readers wait (that is
+//! memory speed, not disk speed), so that they see each change whole, too, and never half of a value in several chunks.
 
 use std::{
     collections::BTreeMap,

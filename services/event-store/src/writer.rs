@@ -17,8 +17,8 @@
 //! # Failure
 //!
 //! After a failed write or sync nobody knows what is on disk: Linux may have dropped the dirty pages and report
-//! success the next time. So the writer never tries again. It answers the round with the error, and every later write with
-//! [`StoreError::Poisoned`] until the store is opened anew and reads what is really there.
+//! success the next time. So the writer never tries again. It answers the round with the error, and every later write
+//! with [`StoreError::Poisoned`] until the store is opened anew and reads what is really there.
 //!
 //! A caller that goes away while it waits takes nothing back: its request is carried out.
 
@@ -79,7 +79,8 @@ pub enum Request {
     Close(Reply<()>),
 }
 
-/// A request with its place in the queue, which is free again when it is answered.
+/// A request with its place in the queue, which is free again when its round is committed; so no round takes more than
+/// [`QUEUE_REQUESTS`], however fast its callers come back.
 struct Queued {
     request: Request,
     _room: OwnedSemaphorePermit,

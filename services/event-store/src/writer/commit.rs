@@ -266,8 +266,8 @@ fn check(draft: &EventDraft, key: &[u8], expected: Revision) -> Result<(), Store
     Ok(())
 }
 
-/// The body of `event`, built here and never again, and read back once, so that nothing enters the log that does not come
-/// out of it.
+/// The body of `event`, built here and never again, and read back once, so that nothing enters the log that does not
+/// come out of it.
 fn body_of(event: &Event) -> Result<StoredEvent, StoreError> {
     let unfit = |error| StoreError::Json { table: layout::LOG_TREE, source: Arc::new(error) };
     let body = serde_json::to_vec(event).map_err(unfit)?;
