@@ -77,12 +77,12 @@ pub(crate) async fn read(
 ) -> Result<Page, StoreError> {
     let mut page = Page { events: Vec::new(), next: after };
     let (mut scanned, mut bytes) = (0, 0);
-    while scanned < bounds.scanned {
+    loop {
         // Without a filter each event read is one of the page; with one, few may be.
         let wanted = if query.is_everything() { bounds.events - page.events.len() } else { READ_BATCH };
         let batch = store.read_after(page.next, wanted.min(READ_BATCH)).await?;
         if batch.is_empty() {
-            break;
+            return Ok(page);
         }
         for event in batch {
             scanned += 1;
@@ -96,7 +96,6 @@ pub(crate) async fn read(
             }
         }
     }
-    Ok(page)
 }
 
 /// A position before everything that was observed at `since` or later, found by bisection over [`Sequence`]s.

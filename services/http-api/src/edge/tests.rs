@@ -22,7 +22,9 @@ async fn answered(app: Router, id: &str) -> (Response, Value) {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_takes_too_long_is_answered_with_a_problem() {
     let app = Router::new().route("/", get(async || pending::<String>().await));
+    let begun = tokio::time::Instant::now();
     let (response, problem) = answered(app, "abc").await;
+    assert!(begun.elapsed() < REQUEST_TIMEOUT + Duration::from_secs(1));
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(problem["type"], "/problems/timeout");
     assert_eq!(problem["request_id"], "abc");

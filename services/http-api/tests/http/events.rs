@@ -84,14 +84,16 @@ async fn since_finds_what_was_observed_then_or_later_wherever_it_is() {
     let hour = |n: u32| begin + jiff::SignedDuration::from_hours(n.into());
     let mut drafts: Vec<_> =
         (0..100).map(|n| observed(&format!("R{n}"), EventType::ReportCreated, 1, hour(n))).collect();
-    // Appended later, observed a little earlier, as by a slow read of another account.
+    // Appended after what was observed at hour 90, observed a little before, as by a slow read of another account.
     let late = hour(90) - jiff::SignedDuration::from_mins(20);
-    drafts.insert(92, observed("R-late", EventType::ReportCreated, 1, late));
+    for n in 0..5 {
+        drafts.insert(91, observed(&format!("R-late-{n}"), EventType::ReportCreated, 1, late));
+    }
     service.store.append(drafts).await.expect("appended");
-    let page = service.get_json(&format!("/v1/events?since={late}")).await;
-    assert_eq!(sequences(&page), (91..=101).collect::<Vec<_>>());
-    let page = service.get_json(&format!("/v1/events?since={}&after=98", hour(90))).await;
-    assert_eq!(sequences(&page), [99, 100, 101]);
+    let since = async |query: String| sequences(&service.get_json(&format!("/v1/events?since={query}")).await);
+    assert_eq!(since(late.to_string()).await, (91..=105).collect::<Vec<_>>());
+    assert_eq!(since(hour(90).to_string()).await, [&[91], &(97..=105).collect::<Vec<_>>()[..]].concat());
+    assert_eq!(since(format!("{}&after=103", hour(90))).await, [104, 105]);
     assert_eq!(sequences(&service.get_json("/v1/events?since=2027-01-01T00:00:00Z").await), [0; 0]);
 }
 

@@ -59,3 +59,12 @@ async fn a_stream_ends_when_the_service_stops() {
     let (ended, ()) = tokio::join!(feed.piece(), async { api.stop.cancel() });
     assert_eq!(ended, None);
 }
+
+#[tokio::test]
+async fn a_stream_that_has_much_to_show_ends_as_well() {
+    let (api, _directory) = testing::api();
+    api.deps.store.append(vec![draft("R1", EventType::ReportCreated)]).await.expect("appended");
+    let mut feed = feed(&api, "");
+    api.stop.cancel();
+    assert_eq!(feed.piece().await, None);
+}
