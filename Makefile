@@ -6,7 +6,7 @@ SOAK_MINUTES ?= 10
 SOAK_KILL_EVERY ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci fmt lint docs schemas deny soak soak-kill tree
+.PHONY: help run test ci fmt lint docs schemas deny bench-start soak soak-kill tree
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,10 @@ schemas: ## write the files under schemas/ anew from the types; the tests compar
 
 deny: ## licences, bans, sources and advisories (needs cargo-deny)
 	$(CARGO) deny --locked check
+
+bench-start: ## seconds from process start to verified deliveries, and from Ctrl-C to the end
+	$(CARGO) build --locked -p expensewire -p tests
+	$(CARGO) run --locked --quiet -p tests --bin bench_start
 
 soak: ## simulator, service and subscriber in three processes for SOAK_MINUTES; prints what arrived against what was made
 	$(CARGO) build --locked -p expensewire -p tests

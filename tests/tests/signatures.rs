@@ -92,7 +92,8 @@ fn bad_messages() -> Vec<Message> {
         }),
         Message::altered("no timestamp", |m| m.header("webhook-timestamp").clear()),
         Message::altered("a signature of zeros", |m| *m.header("webhook-signature") = format!("v1,{none}")),
-        Message::altered("half a signature", |m| m.header("webhook-signature").truncate(20)),
+        // Whole groups of base64: the Python library fails by another error on anything else.
+        Message::altered("the first twelve bytes of a signature", |m| m.header("webhook-signature").truncate(19)),
         Message::altered("a scheme nobody knows", |m| {
             let renamed = m.header("webhook-signature").replace("v1,", "v9,");
             *m.header("webhook-signature") = renamed;

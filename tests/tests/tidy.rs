@@ -47,7 +47,12 @@ fn nothing_is_left_for_the_reader_to_do() {
     let me = Path::new(file!()).file_name().expect("a name").to_owned();
     for (path, text) in all().into_iter().filter(|(path, _)| path.file_name() != Some(&me)) {
         for mark in UNDONE {
-            assert!(!text.split(|c: char| !c.is_alphanumeric()).any(|word| word == *mark), "{} in {}", mark, path.display());
+            assert!(
+                !text.split(|c: char| !c.is_alphanumeric()).any(|word| word == *mark),
+                "{} in {}",
+                mark,
+                path.display()
+            );
         }
     }
 }

@@ -98,13 +98,7 @@ fn first_arrivals<'a>(arrivals: &'a [Arrival], verdict: &mut Verdict) -> Vec<&'a
     firsts
 }
 
-fn compare_entity(
-    entity: &str,
-    records: &[&Value],
-    events: &[&Arrival],
-    delays: &mut Vec<f64>,
-    verdict: &mut Verdict,
-) {
+fn compare_entity(entity: &str, records: &[&Value], events: &[&Arrival], delays: &mut Vec<f64>, verdict: &mut Verdict) {
     let revisions: Vec<u64> = events.iter().map(|a| a.event["revision"].as_u64().unwrap_or(0)).collect();
     if !revisions.is_sorted() {
         verdict.out_of_order += 1;

@@ -1,12 +1,6 @@
 //! The three processes, and what is asked of them over HTTP.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::PathBuf,
-    process::Stdio,
-    time::Duration,
-};
+use std::{fs, net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Client;
