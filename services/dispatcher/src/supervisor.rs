@@ -251,3 +251,37 @@ fn describe(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use event_store::{EventStore, Sealer, StoreConfig};
+
+    use super::*;
+    use crate::{DispatcherConfig, Metrics};
+
+    fn supervisor(store: EventStore) -> Supervisor {
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
+        let shared = Shared::new(DispatcherConfig::default(), store, Sealer::new([7; 32]), metrics).expect("shared");
+        Supervisor::new(Arc::new(shared), CancellationToken::new())
+    }
+
+    #[tokio::test]
+    async fn a_courier_that_panics_is_held_back_ever_longer_and_then_taken_up_again() {
+        let directory = tempfile::tempdir().expect("directory");
+        let mut supervisor = supervisor(EventStore::open(&StoreConfig::at(directory.path())).expect("store"));
+        let id = SubscriptionId::from_unique("1").expect("id");
+        for (failures, pause_s) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60)] {
+            let task = supervisor.couriers.spawn(async { panic!("of a courier") });
+            supervisor.by_task.insert(task.id(), id.clone());
+            let ended = supervisor.couriers.join_next_with_id().await.expect("one runs");
+            let now = Instant::now();
+            supervisor.courier_ended(ended);
+            let backoff = supervisor.backoffs.get_mut(&id).expect("held back");
+            assert_eq!(backoff.failures, failures);
+            assert!(backoff.until >= now + Duration::from_secs(pause_s), "{failures}");
+            backoff.until = now;
+            assert!(supervisor.is_reconciliation_due(), "the pause is over");
+        }
+        assert!(supervisor.by_task.is_empty());
+    }
+}

@@ -15,7 +15,8 @@
 //! **Bounds.** [`Outbox::room`] is 0, and the cursor stands, when the window is full, when there are as many records as
 //! may be, or when `ordering: strict` waits behind a failure; strict therefore needs no record but that of the failure.
 //! One slow receiver of one event would hold the whole window: [`Outbox::relieve`] records what has been in flight for
-//! too long, and the cursor passes it.
+//! too long, and the cursor passes it. After a kill, records above the stored cursor come on top of the bound until the
+//! log is read up to them: at most as many again.
 //!
 //! Rejected: a row per event and subscription (3 to 8 writes per delivery in the systems that do it), and a cursor that
 //! stops at the first failure (one bad entity would stop the rest).

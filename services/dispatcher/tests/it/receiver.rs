@@ -62,6 +62,8 @@ pub enum Reply {
     Drip,
     /// 200 and as many bytes.
     Long(usize),
+    /// 200 and bytes without end, as fast as they are taken.
+    Endless,
     /// No answer.
     Hang,
 }
@@ -184,6 +186,10 @@ async fn respond(reply: Reply) -> Response {
             with(200, Body::from_stream(drops))
         }
         Reply::Long(bytes) => with(200, Body::from(vec![b'x'; bytes])),
+        Reply::Endless => {
+            let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 4096]));
+            with(200, Body::from_stream(stream::repeat_with(chunk)))
+        }
         Reply::Hang => std::future::pending().await,
     }
 }

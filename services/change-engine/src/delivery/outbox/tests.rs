@@ -199,6 +199,16 @@ fn a_slow_delivery_that_fills_the_window_is_recorded_so_that_the_rest_goes_on() 
 }
 
 #[test]
+fn a_dead_letter_above_the_stored_cursor_stays_dead() {
+    let dead =
+        PendingDelivery { payload: event(1, "a"), state: PendingState::Dead { at: at(0) }, ..test_record("evt_test1") };
+    let mut outbox = Outbox::new(subscription(), Ordering::Entity, two_waits(), ENOUGH, Sequence::START, vec![dead]);
+    outbox.read(Sequence(2), vec![event(1, "a"), event(2, "a")], at(0));
+    assert_eq!((start(&mut outbox, 0), start(&mut outbox, 0)), (Some(2), None));
+    assert_eq!(outbox.cursor(), Sequence(1));
+}
+
+#[test]
 fn tests_run_beside_the_lanes_and_only_once() {
     let mut outbox = outbox(Ordering::Strict, ENOUGH);
     outbox.read(Sequence(1), vec![event(1, "a")], at(0));
@@ -335,7 +345,8 @@ impl World {
             }
         }
         self.outbox.saved();
-        assert!(self.disk.records.len() <= SMALL.pending, "records are bounded");
+        // Twice: those above the stored cursor at a kill come on top, until the log is read up to them.
+        assert!(self.disk.records.len() <= 2 * SMALL.pending, "records are bounded");
     }
 
     fn kill(&mut self) {
