@@ -68,6 +68,9 @@ impl Account {
         nudge: &Arc<Notify>,
         stop: &CancellationToken,
     ) -> Result<Self, PollerError> {
+        let config = config.canonical();
+        metrics.quarantined(&config.name, 0);
+        metrics.unreadable(&config.name, 0);
         let gate = AccountGate::open(&config, store, metrics.clone(), Arc::clone(nudge), stop.clone())
             .await
             .map_err(|source| PollerError::Load { account: config.name.clone(), source })?;
@@ -282,3 +285,6 @@ fn show(account: &Account, watches: &[Watch], plan: &Plan, entities: &[Option<u6
     account.memory().watches = watches.iter().enumerate().map(status).collect();
     account.nudge.notify_one();
 }
+
+#[cfg(test)]
+mod tests;

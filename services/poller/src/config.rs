@@ -52,6 +52,23 @@ impl BudgetConfig {
     }
 }
 
+impl AccountConfig {
+    /// The same with ids in the upstream's own spelling (policy ids are upper case where they are hexadecimal), each once
+    /// and in order, so that they compare.
+    pub(crate) fn canonical(mut self) -> Self {
+        for id in &mut self.policies {
+            let trimmed = id.trim();
+            let hex = trimmed.chars().all(|c| c.is_ascii_hexdigit());
+            *id = if hex { trimmed.to_ascii_uppercase() } else { trimmed.to_owned() };
+        }
+        for list in [&mut self.policies, &mut self.domains] {
+            list.sort();
+            list.dedup();
+        }
+        self
+    }
+}
+
 /// Neither the secret nor the pair's id: a log line needs the name only.
 impl fmt::Debug for AccountConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,4 +93,26 @@ pub(crate) fn check(accounts: &[AccountConfig]) -> Result<(), PollerError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_ids_compare_with_the_upstreams_however_they_are_typed() {
+        let account = AccountConfig {
+            name: "acme".parse().unwrap(),
+            endpoint: "http://127.0.0.1/".parse().unwrap(),
+            credentials: Credentials::new("id", "secret"),
+            domains: vec!["b.example".into(), "a.example".into(), "b.example".into()],
+            policies: vec![" a1b2c3d4e5f60718".into(), "A1B2C3D4E5F60718".into(), "_Personal_".into()],
+            history_days: 365,
+            budget: BudgetConfig::default(),
+        };
+        assert!(!format!("{account:?}").contains("secret"));
+        let account = account.canonical();
+        assert_eq!(account.policies, ["A1B2C3D4E5F60718", "_Personal_"]);
+        assert_eq!(account.domains, ["a.example", "b.example"]);
+    }
 }

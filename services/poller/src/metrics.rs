@@ -39,103 +39,52 @@ impl Metrics {
     /// # Errors
     /// When `registry` has a metric of one of these names already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counters = |name, help, labels: &[&str]| add(registry, IntCounterVec::new(Opts::new(name, help), labels)?);
+        let gauges = |name, help, labels: &[&str]| add(registry, IntGaugeVec::new(Opts::new(name, help), labels)?);
         Ok(Self {
-            requests: add(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("expensewire_expensify_requests_total", "Requests sent to Expensify, by how they ended."),
-                    &["account", "job", "outcome"],
-                )?,
+            requests: counters(
+                "expensewire_expensify_requests_total",
+                "Requests sent to Expensify, by how they ended.",
+                &["account", "job", "outcome"],
             )?,
-            durations: add(
-                registry,
-                HistogramVec::new(
-                    HistogramOpts::new(
-                        "expensewire_expensify_request_duration_seconds",
-                        "From the slot of a request to its answer.",
-                    )
-                    .buckets(REQUEST_BUCKETS_S.to_vec()),
-                    &["job"],
-                )?,
+            durations: add(registry, HistogramVec::new(duration_opts(), &["job"])?)?,
+            budget_used: gauges(
+                "expensewire_budget_used",
+                "Slots of the request budget that are held now.",
+                &["account", "window"],
             )?,
-            budget_used: add(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new("expensewire_budget_used", "Slots of the request budget that are held now."),
-                    &["account", "window"],
-                )?,
+            throttled: add(registry, Counter::with_opts(throttled_opts())?)?,
+            rate_limited: counters(
+                "expensewire_expensify_rate_limited_total",
+                "Answers that said too many requests (429).",
+                &["account"],
             )?,
-            throttled: add(
-                registry,
-                Counter::new(
-                    "expensewire_budget_throttled_seconds_total",
-                    "Time that requests waited for the budget.",
-                )?,
+            poll_age: add(registry, GaugeVec::new(poll_age_opts(), &["account", "watch"])?)?,
+            reads: counters(
+                "expensewire_reads_total",
+                "Reads of a watch: complete, incomplete or failed.",
+                &["account", "watch", "outcome"],
             )?,
-            rate_limited: add(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("expensewire_expensify_rate_limited_total", "Answers that said too many requests (429)."),
-                    &["account"],
-                )?,
+            delay: add(registry, Histogram::with_opts(delay_opts())?)?,
+            appended: counters(
+                "expensewire_events_appended_total",
+                "Events appended to the log.",
+                &["account", "type"],
             )?,
-            poll_age: add(
-                registry,
-                GaugeVec::new(
-                    Opts::new("expensewire_poll_age_seconds", "Time since the start of the last complete read."),
-                    &["account", "watch"],
-                )?,
+            quarantined: gauges(
+                "expensewire_quarantined_scopes",
+                "Watches whose last read lost so much that nothing is said of it.",
+                &["account"],
             )?,
-            reads: add(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("expensewire_reads_total", "Reads of a watch: complete, incomplete or failed."),
-                    &["account", "watch", "outcome"],
-                )?,
+            unreadable: gauges(
+                "expensewire_unreadable_policies",
+                "Policies that are listed but cannot be read.",
+                &["account"],
             )?,
-            delay: add(
-                registry,
-                Histogram::with_opts(
-                    HistogramOpts::new(
-                        "expensewire_detection_delay_seconds",
-                        "From when it happened, where the upstream tells, to the log.",
-                    )
-                    .buckets(DELAY_BUCKETS_S.to_vec()),
-                )?,
-            )?,
-            appended: add(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("expensewire_events_appended_total", "Events appended to the log."),
-                    &["account", "type"],
-                )?,
-            )?,
-            quarantined: add(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "expensewire_quarantined_scopes",
-                        "Watches whose last read lost so much that nothing is said of it.",
-                    ),
-                    &["account"],
-                )?,
-            )?,
-            unreadable: add(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new("expensewire_unreadable_policies", "Policies that are listed but cannot be read."),
-                    &["account"],
-                )?,
-            )?,
-            restarts: add(
-                registry,
-                IntCounterVec::new(
-                    Opts::new(
-                        "expensewire_account_restarts_total",
-                        "Times that the watching of an account failed and was started again.",
-                    ),
-                    &["account"],
-                )?,
+            restarts: counters(
+                "expensewire_account_restarts_total",
+                "Times that the watching of an account failed and was started again.",
+                &["account"],
             )?,
         })
     }
@@ -195,6 +144,24 @@ impl Metrics {
     pub(crate) fn restarted(&self, account: &AccountName) {
         self.restarts.with_label_values(&[account.as_str()]).inc();
     }
+}
+
+fn duration_opts() -> HistogramOpts {
+    let help = "From the slot of a request to its answer.";
+    HistogramOpts::new("expensewire_expensify_request_duration_seconds", help).buckets(REQUEST_BUCKETS_S.to_vec())
+}
+
+fn delay_opts() -> HistogramOpts {
+    let help = "From when it happened, where the upstream tells, to the log.";
+    HistogramOpts::new("expensewire_detection_delay_seconds", help).buckets(DELAY_BUCKETS_S.to_vec())
+}
+
+fn throttled_opts() -> Opts {
+    Opts::new("expensewire_budget_throttled_seconds_total", "Time that requests waited for the budget.")
+}
+
+fn poll_age_opts() -> Opts {
+    Opts::new("expensewire_poll_age_seconds", "Time since the start of the last complete read.")
 }
 
 fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {

@@ -40,10 +40,8 @@ pub(crate) enum Watch {
 impl Watch {
     /// The watches of an account, in the order of its plan.
     pub(crate) fn all_of(config: &AccountConfig) -> Vec<Self> {
-        let mut domains = config.domains.clone();
-        domains.sort();
-        domains.dedup();
-        [Self::Reports, Self::Policies].into_iter().chain(domains.into_iter().map(Self::Cards)).collect()
+        let cards = config.domains.iter().cloned().map(Self::Cards);
+        [Self::Reports, Self::Policies].into_iter().chain(cards).collect()
     }
 
     /// The name in status, metrics, keys and the scope's own event.
@@ -72,11 +70,10 @@ impl Watch {
     /// What the configuration makes of the scope. When it differs from that of the last read, entities that are new now
     /// were only out of reach before.
     pub(crate) fn reach(&self, config: &AccountConfig) -> String {
-        let mut policies = config.policies.clone();
-        policies.sort();
+        let policies = config.policies.join(",");
         match self {
-            Self::Reports => format!("days={} policies={}", config.history_days, policies.join(",")),
-            Self::Policies => format!("policies={}", policies.join(",")),
+            Self::Reports => format!("days={} policies={policies}", config.history_days),
+            Self::Policies => format!("policies={policies}"),
             Self::Cards(_) => String::new(),
         }
     }

@@ -38,6 +38,11 @@ pub fn account(upstream: &Upstream) -> AccountConfig {
     }
 }
 
+/// Every watch of the account has had its first sight.
+pub fn baselined(status: &AccountStatus) -> bool {
+    !status.watches.is_empty() && status.watches.iter().all(|watch| watch.baselined)
+}
+
 pub fn start(directory: &TempDir, accounts: Vec<AccountConfig>) -> Running {
     let store = EventStore::open(&StoreConfig::at(directory.path())).expect("the store opens");
     let registry = Registry::new();
@@ -86,12 +91,12 @@ impl Running {
         seen.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {:?}", *self.status.borrow()))
     }
 
-    /// Waits until each watch was read completely once more than now.
+    /// Waits until each watch has a complete read that began after now: the second from now on.
     pub async fn another_round(&mut self) {
-        for watch in ["reports", "policies", "cards:acme.example"] {
-            let before = self.reads(watch, "complete");
-            self.until_metric(|running| running.reads(watch, "complete") > before + 1.0).await;
-        }
+        let watches = ["reports", "policies", "cards:acme.example"];
+        let before = watches.map(|watch| self.reads(watch, "complete"));
+        let read = |running: &Self| watches.map(|watch| running.reads(watch, "complete"));
+        self.until_metric(|running| read(running).iter().zip(before).all(|(now, before)| *now >= before + 2.0)).await;
     }
 
     pub fn reads(&self, watch: &str, outcome: &str) -> f64 {

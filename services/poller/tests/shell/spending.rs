@@ -8,16 +8,12 @@ use tempfile::TempDir;
 
 use crate::{
     harness::{account, start},
-    upstream::{Upstream, World},
+    upstream::{Upstream, World, slots},
 };
-
-fn world() -> World {
-    World { policies: vec![("A1B2C3D4E5F60718", "Field Ops")], cards: vec![(1, "Visa")], ..World::default() }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_in_the_stored_budget_before_it_is_sent() {
-    let (upstream, directory) = (Upstream::start(world()).await, TempDir::new().unwrap());
+    let (upstream, directory) = (Upstream::start(World::small()).await, TempDir::new().unwrap());
     let mut running = start(&directory, vec![account(&upstream)]);
     upstream.watch_budget(&running.store);
     running.another_round().await;
@@ -29,24 +25,30 @@ async fn a_request_is_in_the_stored_budget_before_it_is_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_drops_what_is_under_way_and_the_next_start_still_holds_its_slots() {
-    let (upstream, directory) = (Upstream::start(World { silent: true, ..world() }).await, TempDir::new().unwrap());
+    let (upstream, directory) =
+        (Upstream::start(World { silent: true, ..World::small() }).await, TempDir::new().unwrap());
     let narrow = BudgetConfig { per_10s: 3, per_60s: 3, share: 1.0 };
     let account = poller::AccountConfig { budget: narrow, ..account(&upstream) };
     let mut running = start(&directory, vec![account.clone()]);
     running.until(|status| status.budget.windows[1].used == 3).await;
+    running.until_metric(|_| upstream.world().arrived.len() == 3).await;
     running.stop().await;
+    let stopped = start(&directory, vec![]);
+    assert_eq!(slots(&stopped.store).await, (0, 3), "their connections are closed");
+    stopped.stop().await;
+
     let mut running = start(&directory, vec![account]);
     let status = running.until(|status| status.budget.next_start_at.is_some()).await;
-    assert_eq!(status.budget.windows[1].used, 3);
     let next = status.budget.next_start_at.unwrap().duration_since(Timestamp::now());
     assert!(next > SignedDuration::from_secs(55), "{next}");
     running.stop().await;
+    assert_eq!(upstream.world().arrived.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_429_pauses_the_account_and_a_restart_does_not_end_the_pause() {
     let (upstream, directory) =
-        (Upstream::start(World { rate_limited: true, ..world() }).await, TempDir::new().unwrap());
+        (Upstream::start(World { rate_limited: true, ..World::small() }).await, TempDir::new().unwrap());
     let mut running = start(&directory, vec![account(&upstream)]);
     let paused = |status: &event_model::status::AccountStatus| {
         let pause = status.budget.next_start_at.map(|at| at.duration_since(Timestamp::now()));
@@ -67,7 +69,8 @@ async fn a_429_pauses_the_account_and_a_restart_does_not_end_the_pause() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_credential_is_told_and_not_hammered_and_other_accounts_go_on() {
-    let (good, bad) = (Upstream::start(world()).await, Upstream::start(World { locked_out: true, ..world() }).await);
+    let (good, bad) =
+        (Upstream::start(World::small()).await, Upstream::start(World { locked_out: true, ..World::small() }).await);
     let mut locked_out = account(&bad);
     locked_out.name = "locked".parse().unwrap();
     let directory = TempDir::new().unwrap();
@@ -85,7 +88,7 @@ async fn a_wrong_credential_is_told_and_not_hammered_and_other_accounts_go_on() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_fails_stops_requests_and_is_counted() {
-    let (upstream, directory) = (Upstream::start(world()).await, TempDir::new().unwrap());
+    let (upstream, directory) = (Upstream::start(World::small()).await, TempDir::new().unwrap());
     let running = start(&directory, vec![account(&upstream)]);
     running.until_metric(|running| running.reads("reports", "complete") >= 1.0).await;
     running.store.close().await.unwrap();

@@ -63,6 +63,14 @@ const EXPENSE_COLUMNS: [&str; 26] = [
     "receiptID",
 ];
 
+pub const FIRST: &str = "R00AbCdEf123";
+pub const SECOND: &str = "R00AbCdEf456";
+pub const POLICY: &str = "A1B2C3D4E5F60718";
+pub const OTHER_POLICY: &str = "18F60E5D4C3B2A10";
+
+/// Events of [`World::small`] at first sight: two reports, two policies, a card, three scopes.
+pub const BASELINE: usize = 8;
+
 /// What the upstream shows and how it misbehaves.
 #[derive(Default)]
 pub struct World {
@@ -123,10 +131,17 @@ impl Upstream {
     async fn note_budget(&self) {
         let store = self.watched.lock().unwrap().clone();
         let Some(store) = store else { return };
-        let record = store.table::<Value>(TableName::Budgets).get("acme").await.unwrap().expect("a budget is stored");
-        let open = record["slots"].as_array().unwrap().iter().filter(|slot| slot["arrived_by"].is_null()).count();
+        let (open, _) = slots(&store).await;
         self.world().open_slots.push(open);
     }
+}
+
+/// How many slots the stored budget of `acme` has, open and closed.
+pub async fn slots(store: &EventStore) -> (usize, usize) {
+    let record = store.table::<Value>(TableName::Budgets).get("acme").await.unwrap().expect("a budget is stored");
+    let slots = record["slots"].as_array().unwrap();
+    let open = slots.iter().filter(|slot| slot["arrived_by"].is_null()).count();
+    (open, slots.len() - open)
 }
 
 async fn answer(State(upstream): State<Upstream>, body: String) -> String {
@@ -134,6 +149,7 @@ async fn answer(State(upstream): State<Upstream>, body: String) -> String {
         form_urlencoded::parse(body.as_bytes()).find(|(key, _)| key == wanted).map(|(_, value)| value.into_owned())
     };
     let job: Value = serde_json::from_str(&form("requestJobDescription").expect("a job")).unwrap();
+    upstream.world().arrived.push(kind(&job));
     upstream.note_budget().await;
     let silent = upstream.world().silent;
     if silent {
@@ -142,21 +158,32 @@ async fn answer(State(upstream): State<Upstream>, body: String) -> String {
     upstream.world().answer(&job, form("template"))
 }
 
+fn kind(job: &Value) -> String {
+    job["inputSettings"]["type"].as_str().unwrap_or("download").to_owned()
+}
+
 fn refusal(code: i64, message: &str) -> String {
     json!({ "responseMessage": message, "responseCode": code }).to_string()
 }
 
 impl World {
+    pub fn small() -> Self {
+        Self {
+            reports: vec![(FIRST, "OPEN", 1_000), (SECOND, "APPROVED", 2_000)],
+            policies: vec![(POLICY, "Field Ops"), (OTHER_POLICY, "France")],
+            cards: vec![(5_190_011, "Visa - 4004")],
+            ..Self::default()
+        }
+    }
+
     fn answer(&mut self, job: &Value, template: Option<String>) -> String {
-        let kind = job["inputSettings"]["type"].as_str().unwrap_or("download").to_owned();
-        self.arrived.push(kind.clone());
         if self.rate_limited {
             return refusal(429, "You have been rate-limited.");
         }
         if self.locked_out {
             return refusal(404, "Authentication error");
         }
-        match kind.as_str() {
+        match kind(job).as_str() {
             "combinedReportData" => {
                 let template = template.expect("a template");
                 let head = template.strip_prefix("<#-- expensewire:reports:v1 ").expect("our template");
