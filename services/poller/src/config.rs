@@ -53,6 +53,12 @@ impl BudgetConfig {
 }
 
 impl AccountConfig {
+    /// What the upstream counts by: the id of the pair at its endpoint. The ledger is kept under it, so that an account
+    /// under a new name does not begin with an empty one.
+    pub(crate) fn pair(&self) -> String {
+        format!("{} at {}", self.credentials.partner_user_id, self.endpoint)
+    }
+
     /// The same with ids in the upstream's own spelling (policy ids are upper case where they are hexadecimal), each once
     /// and in order, so that they compare.
     pub(crate) fn canonical(mut self) -> Self {
@@ -86,9 +92,7 @@ pub(crate) fn check(accounts: &[AccountConfig]) -> Result<(), PollerError> {
         if names.insert(account.name.as_str(), ()).is_some() {
             return Err(PollerError::SameName { account: account.name.clone() });
         }
-        // The same id at two upstreams is two pairs.
-        let pair = (account.endpoint.as_str(), account.credentials.partner_user_id.as_str());
-        if let Some(first) = pairs.insert(pair, &account.name) {
+        if let Some(first) = pairs.insert(account.pair(), &account.name) {
             return Err(PollerError::SamePair { first: first.clone(), second: account.name.clone() });
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct AccountGate(Arc<Inner>);
 
 struct Inner {
     account: AccountName,
+    /// The key of the record: see [`AccountConfig::pair`].
+    pair: String,
     clock: Clock,
     metrics: Metrics,
     stop: CancellationToken,
@@ -71,12 +73,13 @@ impl AccountGate {
     ) -> Result<Self, StoreError> {
         let (clock, limits) = (Clock::start(), config.budget.limits());
         let table = store.table::<Record>(TableName::Budgets);
-        let ledger = match table.get(config.name.as_str()).await? {
+        let ledger = match table.get(&config.pair()).await? {
             Some(record) => Ledger::restarted(limits, record, clock.now()),
             None => Ledger::new(limits),
         };
         Ok(Self(Arc::new(Inner {
             account: config.name.clone(),
+            pair: config.pair(),
             clock,
             metrics,
             stop,
@@ -175,7 +178,7 @@ impl Inner {
     async fn write(&self, durability: Durability) -> Result<(), StoreError> {
         let _order = self.disk.lock().await;
         let record = self.books().ledger.record().clone();
-        self.table.put(self.account.as_str(), &record, durability).await
+        self.table.put(&self.pair, &record, durability).await
     }
 
     fn close(&self, slot: SlotId, outcome: Option<RequestOutcome>) {

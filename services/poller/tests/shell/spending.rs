@@ -37,7 +37,9 @@ async fn a_stop_drops_what_is_under_way_and_the_next_start_still_holds_its_slots
     assert_eq!(slots(&stopped.store).await, (0, 3), "their connections are closed");
     stopped.stop().await;
 
-    let mut running = start(&directory, vec![account]);
+    // Under another name it is the same pair still.
+    let renamed = poller::AccountConfig { name: "renamed".parse().unwrap(), ..account };
+    let mut running = start(&directory, vec![renamed]);
     let status = running.until(|status| status.budget.next_start_at.is_some()).await;
     let next = status.budget.next_start_at.unwrap().duration_since(Timestamp::now());
     assert!(next > SignedDuration::from_secs(55), "{next}");
