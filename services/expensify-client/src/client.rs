@@ -111,10 +111,8 @@ impl Client {
     /// for again after the configured waits, each time through the gate. An export is never repeated.
     pub async fn reports(&self, export: &ReportExport) -> Result<ReportsRead, ClientError> {
         let file = self.export_reports(export).await?;
-        self.patiently(&file, |read: &ReportsRead| {
-            read.completeness == Completeness::Incomplete(Incompleteness::NoEnd)
-        })
-        .await
+        self.patiently(&file, |read: &ReportsRead| read.completeness == Completeness::Incomplete(Incompleteness::NoEnd))
+            .await
     }
 
     async fn patiently(

@@ -165,7 +165,9 @@ impl ClientError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::RateLimited { .. } => Retry::RateLimited,
-            Self::NoAnswer { .. } | Self::TimedOut { .. } | Self::Foreign { .. } | Self::NotReady { .. } => Retry::Later,
+            Self::NoAnswer { .. } | Self::TimedOut { .. } | Self::Foreign { .. } | Self::NotReady { .. } => {
+                Retry::Later
+            }
             Self::Refused { code, asked, .. } => match code {
                 None | Some(500..=599) => Retry::Later,
                 Some(404) if asked.job == JobKind::Download => Retry::Later,

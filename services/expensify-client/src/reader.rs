@@ -41,7 +41,7 @@ pub struct Reading {
     pub reports: Vec<ObservedReport>,
     /// Whether they are all.
     pub completeness: Completeness,
-    /// What a person should know about the upstream; at most [`MAX_NOTICES`].
+    /// What a person should know about the upstream; bounded in number and length.
     pub drift: Vec<String>,
 }
 

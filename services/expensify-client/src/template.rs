@@ -53,10 +53,9 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_the_minified_source() {
-        for (source, committed) in [
-            (include_str!("../templates/reports.ftl"), REPORTS),
-            (include_str!("../templates/doctor.ftl"), DOCTOR),
-        ] {
+        for (source, committed) in
+            [(include_str!("../templates/reports.ftl"), REPORTS), (include_str!("../templates/doctor.ftl"), DOCTOR)]
+        {
             assert_eq!(minify(source).as_deref(), Ok(committed), "run the example minify_templates");
         }
     }
@@ -75,8 +74,22 @@ mod tests {
     #[test]
     fn nothing_newer_than_the_oldest_engine_is_used() {
         let newer = [
-            "?filter", "?map", "?eval_json", "?truncate", "<#continue", "<#outputformat", "<#autoesc", "?no_esc", "?esc",
-            "?cn", "?c_lower_case", "?blank_to_null", ".output_format", ".auto_esc", "?take_while", "?is_infinite",
+            "?filter",
+            "?map",
+            "?eval_json",
+            "?truncate",
+            "<#continue",
+            "<#outputformat",
+            "<#autoesc",
+            "?no_esc",
+            "?esc",
+            "?cn",
+            "?c_lower_case",
+            "?blank_to_null",
+            ".output_format",
+            ".auto_esc",
+            "?take_while",
+            "?is_infinite",
         ];
         for text in [REPORTS, DOCTOR] {
             for word in newer {

@@ -126,9 +126,7 @@ impl Transport {
         let asked = job.asked();
         match answer {
             Answer::RateLimited { message } => ClientError::RateLimited { asked, message: self.redacted(message) },
-            Answer::Refused { code, message } => {
-                ClientError::Refused { asked, code, message: self.redacted(message) }
-            }
+            Answer::Refused { code, message } => ClientError::Refused { asked, code, message: self.redacted(message) },
             Answer::Redirected => ClientError::Redirected { asked, status },
             Answer::Foreign { excerpt } => ClientError::Foreign { asked, status, excerpt: self.redacted(excerpt) },
             Answer::Empty => ClientError::NotReady { asked },

@@ -57,7 +57,10 @@ mod tests {
             ("Tom &amp; Jerry&#39;s &lt;b&gt; &quot;x&quot; &apos;", "Tom & Jerry's <b> \"x\" '"),
             ("&amp;lt;", "&lt;"),
             ("&#x1F600;&#8364;", "😀€"),
-            ("a & b; AT&T &; &unknown; &#; &#xZZ; &#xD800; &#0; é&", "a & b; AT&T &; &unknown; &#; &#xZZ; &#xD800; &#0; é&"),
+            (
+                "a & b; AT&T &; &unknown; &#; &#xZZ; &#xD800; &#0; é&",
+                "a & b; AT&T &; &unknown; &#; &#xZZ; &#xD800; &#0; é&",
+            ),
             ("&é;", "&é;"),
             ("", ""),
         ] {

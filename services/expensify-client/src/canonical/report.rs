@@ -48,8 +48,7 @@ fn report(cells: &Cells<'_>, row: &Row, notice: &mut dyn FnMut(String)) -> Resul
     let (approved, reimbursed) = (day("approved")?, day("reimbursed")?);
     let state_num = integer("stateNum", cells.get("stateNum"))?;
     let (status, state_text) = (told("status")?, told("state")?);
-    let said =
-        Told { status: status.as_deref(), state: state_text.as_deref(), state_num, approved, reimbursed };
+    let said = Told { status: status.as_deref(), state: state_text.as_deref(), state_num, approved, reimbursed };
     let state = state::resolve(&said).ok_or(RowFault::Missing("status"))?;
     if !state::known(&state) {
         notice(format!("unknown state {}", state.as_str()));
@@ -167,7 +166,8 @@ fn expense(cells: &Cells<'_>) -> Result<Expense, RowFault> {
 
 /// The corrected code, else the first one; 0 is the upstream's "unknown".
 fn mcc(cells: &Cells<'_>) -> Result<Option<String>, RowFault> {
-    let code = |column| Ok::<_, RowFault>(id(column, cells.get(column))?.filter(|code| code.bytes().any(|b| b != b'0')));
+    let code =
+        |column| Ok::<_, RowFault>(id(column, cells.get(column))?.filter(|code| code.bytes().any(|b| b != b'0')));
     Ok(code("modifiedMCC")?.or(code("mcc")?))
 }
 

@@ -107,6 +107,7 @@ mod tests {
     fn numbers_and_texts_stand_for_each_other() {
         assert_eq!(id("c", &json!(1_234_567_890_123_456_789_i64)).unwrap().unwrap(), "1234567890123456789");
         assert_eq!(id("c", &json!(" 77 ")).unwrap().unwrap(), "77");
+        assert_eq!(text("c", &json!("a &amp;lt; b")).unwrap().unwrap(), "a &lt; b", "decoded once");
         assert_eq!(text("c", &json!(20.0)).unwrap().unwrap(), "20");
         assert_eq!(text("c", &json!(5.5)).unwrap().unwrap(), "5.5");
         for value in [json!(-1875), json!("-1875"), json!(-1875.0), json!(" -1875 ")] {

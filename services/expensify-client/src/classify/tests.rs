@@ -1,8 +1,7 @@
 use super::*;
 use serde_json::json;
 
-const LIMIT: &str =
-    "You have been rate-limited. Please try again later or contact help@expensify.com for assistance.";
+const LIMIT: &str = "You have been rate-limited. Please try again later or contact help@expensify.com for assistance.";
 const NAME: &str = "export0fd99e06-a636-4974-b6bc-3ceb12163386.csv";
 const HTML: &str = "<!DOCTYPE html>\n<html><head><title>Down for maintenance</title></head></html>";
 

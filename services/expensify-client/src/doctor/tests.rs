@@ -62,7 +62,8 @@ fn half_a_probe_or_another_file_says_nothing() {
 
 #[test]
 fn what_stands_in_the_way_is_named() {
-    let report = probe(&[&BEGIN.replace('é', "?").replace("sequence", ""), "{\"t\":\"probe\",\"shown\":}", END]).unwrap();
+    let report =
+        probe(&[&BEGIN.replace('é', "?").replace("sequence", ""), "{\"t\":\"probe\",\"shown\":}", END]).unwrap();
     assert!(!report.charset_intact);
     assert_eq!(
         report.concerns,

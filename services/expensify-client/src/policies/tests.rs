@@ -93,7 +93,8 @@ fn every_list_is_sorted_so_that_order_says_nothing() {
 
 #[test]
 fn a_policy_serialises_without_a_key_twice() {
-    let policy = only(json!({ "policyID": "other", "name": "other", "categories": [{ "name": "a", "enabled": "false" }] }));
+    let policy =
+        only(json!({ "policyID": "other", "name": "other", "categories": [{ "name": "a", "enabled": "false" }] }));
     let text = serde_json::to_string(&policy).unwrap();
     assert_eq!(text.matches("\"policyID\"").count(), 1, "{text}");
     assert!(!policy.categories[0].enabled);

@@ -109,6 +109,7 @@ fn row(out: &mut String, index: usize, report: &Value, engine: &EngineSettings) 
     for (list, columns) in LISTS {
         out.push_str(&format!(",\"{list}\":"));
         match report.get(list) {
+            None | Some(Value::Null) => out.push_str("[]"),
             Some(Value::Array(items)) => rows_of(out, items, columns, engine),
             other => scalar::value(out, other, engine),
         }

@@ -86,7 +86,8 @@ fn one_report_is_equal_in_all_its_spellings() {
 fn the_order_of_lists_says_nothing() {
     let model = |turn: bool| {
         let mut expenses = vec![json!({ "transactionID": "2" }), json!({ "transactionID": "10" })];
-        let mut approvers = vec![json!({ "email": "b", "date": "2026-01-02" }), json!({ "email": "a", "date": "2026-01-03" })];
+        let mut approvers =
+            vec![json!({ "email": "b", "date": "2026-01-02" }), json!({ "email": "a", "date": "2026-01-03" })];
         if turn {
             expenses.reverse();
             approvers.reverse();
