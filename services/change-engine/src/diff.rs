@@ -12,7 +12,10 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use event_model::{AccountName, Card, Data, Detection, EntityKind, EventDraft, EventType, Policy, Revision, Subject};
+use event_model::{
+    AccountName, Card, Data, Detection, EntityKind, EventDraft, EventType, Policy, Revision, Subject,
+    policy::POLICY_SECTIONS,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -47,7 +50,20 @@ pub struct Known {
 /// The events that lead from `known` to `policy`; none when nothing changed.
 pub fn policy_drafts(seen: &Seen<'_>, known: Option<&Known>, policy: &Policy) -> Vec<EventDraft> {
     let types = [EventType::PolicySnapshot, EventType::PolicyCreated, EventType::PolicyChanged];
-    plain_drafts(seen, known, &Subject::new(EntityKind::Policy, &policy.policy_id), object_of(policy), types)
+    let mut object = object_of(policy);
+    if let Some(known) = known.filter(|known| !known.removed) {
+        keep_untold(&mut object, &known.object);
+    }
+    plain_drafts(seen, known, &Subject::new(EntityKind::Policy, &policy.policy_id), object, types)
+}
+
+/// Puts the sections that this read did not tell as they are known: silence is not an empty section.
+fn keep_untold(object: &mut Map<String, Value>, known: &Value) {
+    for section in POLICY_SECTIONS {
+        if object.get(section).is_none_or(Value::is_null) {
+            object.insert(section.to_owned(), known[section].clone());
+        }
+    }
 }
 
 /// The events that lead from `known` to `card`; none when nothing changed.

@@ -6,6 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The sections of a policy's details. `null` is not an empty section: the upstream did not tell it, as it does not to a
+/// credential whose role does not reach so far. What was told before then stands.
+pub const POLICY_SECTIONS: [&str; 5] = ["categories", "employees", "reportFields", "tags", "tax"];
+
 /// A policy: its entry in the policy list and its details.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -25,15 +29,15 @@ pub struct Policy {
     /// ISO 4217 currency of its reports.
     pub output_currency: Option<String>,
     /// Categories by name.
-    pub categories: Vec<Category>,
+    pub categories: Option<Vec<Category>>,
     /// Report fields by name.
-    pub report_fields: Vec<ReportField>,
+    pub report_fields: Option<Vec<ReportField>>,
     /// Levels of tags; a flat list of tags is one level with an empty name.
-    pub tags: Vec<TagLevel>,
-    /// Tax; `null` when none is set up.
+    pub tags: Option<Vec<TagLevel>>,
+    /// Tax; without a name and rates when none is set up.
     pub tax: Option<Tax>,
     /// Members by email.
-    pub employees: Vec<Employee>,
+    pub employees: Option<Vec<Employee>>,
     /// What the upstream said beside these, kept as it was.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,

@@ -34,33 +34,43 @@ impl std::fmt::Debug for Download {
 }
 
 impl Download {
-    /// Sends one request for the file, tells the permit when the head of the answer is there, and reads on until it is
-    /// certain that the answer is a file.
+    /// Sends one request for the file and reads on until it is certain that the answer is one; then tells the permit, so
+    /// that a refusal in the body is told as what it is.
     pub(crate) async fn start(transport: Arc<Transport>, job: Job) -> Result<Self, ClientError> {
         let head = transport.send(&job, transport.timeouts.download).await?;
         let status = head.response.status().as_u16();
-        head.permit.answered(head_outcome(status));
         let lines = LineSplitter::default();
         let mut download = Self { transport, job, response: Some(head.response), lines, bytes: 0 };
-        let mut first = BytesMut::new();
-        while first.len() <= ENVELOPE_BYTES
-            && let Some(piece) = download.piece().await?
-        {
-            first.extend_from_slice(&piece);
+        let first = download.first().await;
+        let answer = first.as_ref().ok().map(|first| download.classify(status, first));
+        head.permit.answered(answer.as_ref().map_or_else(|| head_outcome(status), Answer::outcome));
+        let first = first?;
+        match answer {
+            Some(Answer::File) | None => {}
+            Some(refusal) => return Err(download.transport.refused(&download.job, refusal, status)),
         }
-        download.check(status, &first)?;
         download.lines.push(&first);
         Ok(download)
     }
 
+    /// As much as an envelope may take, or the whole of a shorter file.
+    async fn first(&mut self) -> Result<BytesMut, ClientError> {
+        let mut first = BytesMut::new();
+        while first.len() <= ENVELOPE_BYTES
+            && let Some(piece) = self.piece().await?
+        {
+            first.extend_from_slice(&piece);
+        }
+        Ok(first)
+    }
+
     /// A whole answer is classified; of a long one the status alone can speak against it.
-    fn check(&self, status: u16, first: &[u8]) -> Result<(), ClientError> {
+    fn classify(&self, status: u16, first: &[u8]) -> Answer {
         let whole = self.response.is_none();
         let told = if whole { first } else { &first[..first.len().min(ENVELOPE_BYTES)] };
         match classify(JobKind::Download, status, told) {
-            Answer::File => Ok(()),
-            Answer::Empty if !whole => Ok(()),
-            refusal => Err(self.transport.refused(&self.job, refusal, status)),
+            Answer::Empty if !whole => Answer::File,
+            answer => answer,
         }
     }
 

@@ -17,8 +17,7 @@ pub trait Gate: Send + Sync + 'static {
 
 /// Leave to send one request.
 pub trait Permit: Send {
-    /// The server has answered. Called once the head of the answer is there (downloads) or the whole of it is classified
-    /// (all others).
+    /// The server has answered. Called once the answer is classified; of a long download, once its beginning is.
     fn answered(self: Box<Self>, outcome: RequestOutcome);
 }
 
@@ -30,7 +29,7 @@ pub struct GateClosed;
 /// How one request ended, as far as the budget and the metrics care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestOutcome {
-    /// The job was done. For a download: its head was there, whatever the body then says.
+    /// The job was done. For a download: it is a file, whatever becomes of the rest.
     Ok,
     /// The server says that the limit is passed.
     RateLimited,

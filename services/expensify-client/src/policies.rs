@@ -103,7 +103,6 @@ pub(crate) fn merged(summaries: &[PolicySummary], info: &Value) -> Result<Vec<Po
 }
 
 fn policy(summary: &PolicySummary, details: &Map<String, Value>) -> Result<Policy, Unfit> {
-    let at = |key: &str| details.get(key).unwrap_or(&Value::Null);
     let mut other = others(details, &POLICY_KEYS);
     other.extend(summary.other.clone().into_iter().filter(|(key, _)| !POLICY_KEYS.contains(&key.as_str())));
     Ok(Policy {
@@ -113,13 +112,22 @@ fn policy(summary: &PolicySummary, details: &Map<String, Value>) -> Result<Polic
         role: summary.role.clone(),
         policy_type: summary.policy_type.clone(),
         output_currency: summary.output_currency.clone(),
-        categories: sections::categories(at("categories"))?,
-        report_fields: sections::report_fields(at("reportFields"))?,
-        tags: sections::tags(at("tags"))?,
-        tax: sections::tax(at("tax"))?,
-        employees: sections::employees(at("employees"))?,
+        categories: told(details, "categories", sections::categories)?,
+        report_fields: told(details, "reportFields", sections::report_fields)?,
+        tags: told(details, "tags", sections::tags)?,
+        tax: told(details, "tax", sections::tax)?,
+        employees: told(details, "employees", sections::employees)?,
         other,
     })
+}
+
+/// A section, if the answer has it. Missing is not empty.
+fn told<T>(
+    details: &Map<String, Value>,
+    section: &str,
+    read: impl Fn(&Value) -> Result<T, Unfit>,
+) -> Result<Option<T>, Unfit> {
+    details.get(section).filter(|value| !value.is_null()).map(read).transpose()
 }
 
 /// What stands beside the known keys.

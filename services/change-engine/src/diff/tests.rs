@@ -1,4 +1,4 @@
-use event_model::{Approver, Expense, Report, ReportState, UpstreamDate};
+use event_model::{Approver, Expense, Report, ReportState, UpstreamDate, policy::Employee};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -155,6 +155,23 @@ fn policies_come_change_and_go() {
     let gone = Known { removed: true, ..before };
     assert_eq!(removal_draft(&seen, &subject, &gone), None);
     assert_eq!(told(&policy_drafts(&seen, Some(&gone), &policy)), [("policy.created", false)]);
+}
+
+#[test]
+fn a_section_that_is_not_told_is_not_an_empty_one() {
+    let account = account();
+    let seen = seen(&account, true);
+    let member = Employee { email: "sam@acme.example".into(), ..Employee::default() };
+    let policy = Policy { policy_id: "A1".into(), employees: Some(vec![member]), ..Policy::default() };
+    let before = Known { revision: Revision(1), removed: false, object: json!(policy) };
+    let silent = Policy { employees: None, ..policy.clone() };
+    assert_eq!(policy_drafts(&seen, Some(&before), &silent), []);
+    let renamed = Policy { name: Some("Ops".into()), ..silent };
+    let drafts = policy_drafts(&seen, Some(&before), &renamed);
+    assert_eq!(drafts[0].data.changed, ["name"]);
+    assert_eq!(drafts[0].data.object["employees"], json!(policy.employees));
+    let emptied = Policy { employees: Some(Vec::new()), ..policy };
+    assert_eq!(policy_drafts(&seen, Some(&before), &emptied)[0].data.changed, ["employees[sam@acme.example]"]);
 }
 
 #[test]

@@ -141,12 +141,11 @@ fn tag(fields: &Fields<'_>) -> Result<Tag, Unfit> {
 }
 
 /// An empty object says that none is set up.
-pub(super) fn tax(value: &Value) -> Result<Option<Tax>, Unfit> {
+pub(super) fn tax(value: &Value) -> Result<Tax, Unfit> {
     let object = match value {
-        Value::Object(object) if !object.is_empty() => object,
-        Value::Null | Value::Object(_) => return Ok(None),
-        Value::Array(items) if items.is_empty() => return Ok(None),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+        Value::Object(object) => object,
+        Value::Array(items) if items.is_empty() => return Ok(Tax::default()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             return Err(Unfit { column: "tax".into(), wanted: "an object" });
         }
     };
@@ -159,12 +158,12 @@ pub(super) fn tax(value: &Value) -> Result<Option<Tax>, Unfit> {
             other: others(fields.0, &RATE_KEYS),
         })
     };
-    Ok(Some(Tax {
+    Ok(Tax {
         name: fields.text("name")?,
         default: fields.text("default")?,
         rates: section("rates", fields.at("rates"), rate, |rate| rate.rate_id.clone())?,
         other: others(object, &TAX_KEYS),
-    }))
+    })
 }
 
 pub(super) fn employees(value: &Value) -> Result<Vec<Employee>, Unfit> {

@@ -43,7 +43,8 @@ fn details_join_their_summaries_and_a_policy_without_details_is_left_out() {
 
 #[test]
 fn tags_have_two_shapes_and_silence_means_enabled() {
-    let flat = only(json!({ "tags": [{ "name": "Ops", "enabled": false, "glCode": "" }, { "name": "Eng" }] })).tags;
+    let flat =
+        only(json!({ "tags": [{ "name": "Ops", "enabled": false, "glCode": "" }, { "name": "Eng" }] })).tags.unwrap();
     assert_eq!(flat.len(), 1);
     assert_eq!(flat[0].name, "");
     let tags: Vec<_> = flat[0].tags.iter().map(|t| (t.name.as_str(), t.enabled, t.gl_code.as_deref())).collect();
@@ -53,11 +54,18 @@ fn tags_have_two_shapes_and_silence_means_enabled() {
         { "name": "Region", "tags": [{ "name": "South", "glCode": 7 }], "required": true },
         { "name": "Dept", "tags": [] },
     ] }))
-    .tags;
+    .tags
+    .unwrap();
     assert_eq!(levels.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["Dept", "Region"]);
     assert_eq!(levels[1].tags[0].gl_code.as_deref(), Some("7"));
     assert_eq!(levels[1].other, [("required".to_owned(), json!(true))].into());
-    assert_eq!(only(json!({ "tags": [] })).tags, []);
+    assert_eq!(only(json!({ "tags": [] })).tags, Some(vec![]));
+}
+
+#[test]
+fn a_section_that_is_missing_is_not_told_and_not_empty() {
+    let policy = only(json!({ "categories": [], "employees": null }));
+    assert_eq!((policy.categories, policy.employees, policy.tags, policy.tax), (Some(vec![]), None, None, None));
 }
 
 #[test]
@@ -83,12 +91,12 @@ fn every_list_is_sorted_so_that_order_says_nothing() {
     };
     let policy = details(false);
     assert_eq!(policy, details(true));
-    assert_eq!(policy.categories[1].gl_code.as_deref(), Some("6100"));
-    assert_eq!(policy.report_fields[0].values, ["Eng", "Ops"]);
+    assert_eq!(policy.categories.as_ref().unwrap()[1].gl_code.as_deref(), Some("6100"));
+    assert_eq!(policy.report_fields.as_ref().unwrap()[0].values, ["Eng", "Ops"]);
     let tax = policy.tax.unwrap();
     assert_eq!(tax.rates.iter().map(|r| r.rate.as_deref()).collect::<Vec<_>>(), [Some("5.5"), Some("20")]);
-    assert_eq!(policy.employees[1].other, [("joined".to_owned(), json!("2020"))].into());
-    assert_eq!(only(json!({ "tax": {} })).tax, None);
+    assert_eq!(policy.employees.unwrap()[1].other, [("joined".to_owned(), json!("2020"))].into());
+    assert_eq!(only(json!({ "tax": {} })).tax, Some(event_model::policy::Tax::default()));
 }
 
 #[test]
@@ -97,5 +105,5 @@ fn a_policy_serialises_without_a_key_twice() {
         only(json!({ "policyID": "other", "name": "other", "categories": [{ "name": "a", "enabled": "false" }] }));
     let text = serde_json::to_string(&policy).unwrap();
     assert_eq!(text.matches("\"policyID\"").count(), 1, "{text}");
-    assert!(!policy.categories[0].enabled);
+    assert!(!policy.categories.unwrap()[0].enabled);
 }

@@ -66,7 +66,7 @@ async fn the_other_reads_are_one_request_each() {
     let list = client.policy_list(true).await.unwrap();
     assert_eq!(list.iter().map(|p| p.policy_id.as_str()).collect::<Vec<_>>(), ["A1", "B2"]);
     let policies = client.policies(&list).await.unwrap();
-    assert_eq!((policies.len(), policies[0].tags[0].tags[0].name.as_str()), (1, "Ops"));
+    assert_eq!((policies.len(), policies[0].tags.as_ref().unwrap()[0].tags[0].name.as_str()), (1, "Ops"));
     assert_eq!(client.domain_cards("acme.example").await.unwrap()[0].card_id, "7");
     let reconciliation = ReconciliationExport {
         start_date: date(2026, 2, 1),
