@@ -25,7 +25,16 @@ const RELEASE_POLL: Duration = Duration::from_millis(5);
 
 /// Holds the directory until dropped.
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+/// Unlocks, and not only closes: a child that this process is starting at this moment has a copy of the open file, and
+/// would hold the lock for as long as it takes to become another program.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Whatever goes wrong here, the lock goes with the process.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -48,7 +57,7 @@ impl Lock {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// Waits until nobody locks `file`, which sled is about to open; an older program that does not know our lock may

@@ -3,6 +3,7 @@
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
+    path::Path,
     sync::Arc,
 };
 
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     fold: Fold,
     head: Head,
     tail: watch::Receiver<Sequence>,
+    poisoned: watch::Receiver<bool>,
     disk: Arc<Disk>,
     _lock: Lock,
 }
@@ -78,7 +80,7 @@ impl EventStore {
         let failed = |step| {
             move |error: std::io::Error| StoreError::Open { path: config.path.clone(), step, source: cause(error) }
         };
-        fs::create_dir_all(&config.path).map_err(failed("make the directory"))?;
+        make_directory(&config.path).map_err(failed("make the directory"))?;
         let lock = Lock::acquire(&config.path)?;
         let disk = Arc::new(Disk::open(config, &lock)?);
         format::check_or_begin(&config.path, &disk)?;
@@ -88,12 +90,16 @@ impl EventStore {
         let head = log.head()?.ok_or_else(missing)?;
         fold.catch_up(&log, head)?;
 
-        let (publish, tail) = watch::channel(head.last);
         let make_durable = make_durable(Arc::clone(&disk));
+        // What a killed process wrote may be in the kernel's memory alone. It is about to be shown, so it must stand.
+        let unsynced = |source| StoreError::Open { path: config.path.clone(), step: "sync what was found", source };
+        make_durable().map_err(unsynced)?;
+        let (publish, tail) = watch::channel(head.last);
         let committer = Committer::new(log.clone(), fold.clone(), Arc::clone(&tables), head, publish, make_durable);
+        let poisoned = committer.poisoned();
         let writer = Writer::start(committer).map_err(failed("start the writer"))?;
         let update_turns = std::array::from_fn(|_| Mutex::default());
-        let inner = Inner { writer, tables, update_turns, log, fold, head, tail, disk, _lock: lock };
+        let inner = Inner { writer, tables, update_turns, log, fold, head, tail, poisoned, disk, _lock: lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -120,12 +126,27 @@ impl EventStore {
     ///
     /// Errors: [`StoreError::Corrupt`] with the first bad sequence, once the events before it have been read.
     pub async fn read_after(&self, after: Sequence, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read_page(after, limit, MAX_READ_BYTES).await
+    }
+
+    /// The same for who keeps less: no more events once their bodies have reached `max_bytes`, but one if there is one.
+    pub async fn read_page(
+        &self,
+        after: Sequence,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         let (last, limit) = (self.last_sequence(), limit.min(MAX_READ_EVENTS));
         if after >= last || limit == 0 {
             return Ok(Vec::new());
         }
         let inner = Arc::clone(&self.inner);
-        blocking("the log", move || read_range(&inner, after.max(inner.head.horizon), last, limit)).await
+        let max_bytes = max_bytes.min(MAX_READ_BYTES);
+        blocking("the log", move || {
+            let records = inner.log.records(after.max(inner.head.horizon), last).take(limit);
+            read_records(records, max_bytes)
+        })
+        .await
     }
 
     /// The event at `sequence`; none before the first, after the last, or where retention cut it.
@@ -179,6 +200,14 @@ impl EventStore {
         self.inner.disk.bytes()
     }
 
+    /// Completes when the store takes no more writes because one failed ([`StoreError::Poisoned`]), or because its writer
+    /// is gone. Only opening it anew helps: whoever runs a service on it should end.
+    pub async fn poisoned(&self) {
+        let mut poisoned = self.inner.poisoned.clone();
+        // An error says that the writer's thread is gone.
+        let _ = poisoned.wait_for(|poisoned| *poisoned).await;
+    }
+
     /// Makes everything durable and refuses all writes after it with [`StoreError::Closed`]. Reads go on; the directory
     /// is let go with the last handle.
     pub async fn close(&self) -> Result<(), StoreError> {
@@ -207,10 +236,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(stopped)
 }
 
-fn read_range(inner: &Inner, after: Sequence, last: Sequence, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+fn read_records(
+    records: impl Iterator<Item = Result<(Sequence, Vec<u8>), StoreError>>,
+    max_bytes: usize,
+) -> Result<Vec<StoredEvent>, StoreError> {
     let mut events: Vec<StoredEvent> = Vec::new();
     let mut bytes = 0;
-    for record in inner.log.records(after, last).take(limit) {
+    for record in records {
         match record.and_then(|(sequence, body)| log::parse(sequence, body)) {
             Ok(event) => {
                 bytes += event.body.len();
@@ -220,9 +252,21 @@ fn read_range(inner: &Inner, after: Sequence, last: Sequence, limit: usize) -> R
             Err(_) if !events.is_empty() => break,
             Err(error) => return Err(error),
         }
-        if bytes >= MAX_READ_BYTES {
+        if bytes >= max_bytes {
             break;
         }
     }
     Ok(events)
+}
+
+/// Makes the directory, for its owner alone: the log holds people's names, addresses and what they spent.
+#[cfg(unix)]
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(path)
 }

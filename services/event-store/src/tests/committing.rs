@@ -164,3 +164,22 @@ fn dropping_the_last_handle_makes_relaxed_writes_durable_and_lets_the_directory_
         assert_eq!(sync.count(), 1);
     }
 }
+
+#[tokio::test]
+async fn what_a_start_finds_is_made_durable_before_it_is_shown() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    assert!(sync.at_open.load(Ordering::SeqCst));
+    drop(store);
+}
+
+#[tokio::test]
+async fn whoever_runs_on_a_store_is_told_when_it_takes_no_more_writes() {
+    let directory = directory();
+    let (store, sync) = open_with_sync(&directory);
+    store.append(drafts("before", 1)).await.expect("appended");
+    assert!(tokio::time::timeout(RELAXED_FLUSH, store.poisoned()).await.is_err(), "nothing is wrong yet");
+    sync.fails.store(true, Ordering::SeqCst);
+    store.append(drafts("lost", 1)).await.expect_err("the disk is gone");
+    tokio::time::timeout(PATIENCE, store.poisoned()).await.expect("told");
+}

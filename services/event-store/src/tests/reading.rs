@@ -111,3 +111,24 @@ async fn a_read_ends_once_it_holds_enough_bytes_and_the_next_goes_on() {
     assert_eq!(all(&store).await.len(), 10);
     assert!(store.disk_bytes() > 10 * text.len() as u64);
 }
+
+#[tokio::test]
+async fn a_page_holds_no_more_than_is_kept_but_always_an_event() {
+    let directory = directory();
+    let store = open(&directory);
+    let event = store.append(drafts("R", 10)).await.expect("appended").swap_remove(0);
+    let read = async |max_bytes| store.read_page(Sequence::START, 100, max_bytes).await.expect("readable").len();
+    assert_eq!([read(0).await, read(1).await, read(2 * event.body.len()).await], [1, 1, 2]);
+    assert_eq!(read(usize::MAX).await, 10);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_directory_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let outer = directory();
+    let path = outer.path().join("made/by/us");
+    let _store = EventStore::open(&crate::StoreConfig::at(&path)).expect("the store opens");
+    let mode = std::fs::metadata(&path).expect("the directory").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}

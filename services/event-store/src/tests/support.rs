@@ -87,6 +87,8 @@ pub async fn assert_whole(store: &EventStore) -> Vec<StoredEvent> {
 
 /// A store whose way to make things durable is counted, can be held up and can fail.
 pub struct Sync {
+    /// The sync of what was found at opening; the rest is about those after it.
+    pub at_open: AtomicBool,
     pub count: AtomicUsize,
     pub fails: AtomicBool,
     /// Taken by each sync: held by a test, it holds the sync up.
@@ -100,10 +102,18 @@ impl Sync {
 }
 
 pub fn open_with_sync(directory: &TempDir) -> (EventStore, Arc<Sync>) {
-    let sync = Arc::new(Sync { count: 0.into(), fails: false.into(), gate: tokio::sync::Mutex::new(()) });
+    let sync = Arc::new(Sync {
+        at_open: false.into(),
+        count: 0.into(),
+        fails: false.into(),
+        gate: tokio::sync::Mutex::new(()),
+    });
     let watched = Arc::clone(&sync);
     let store = EventStore::open_with(&config(directory), |disk| {
         Box::new(move || {
+            if !watched.at_open.swap(true, Ordering::SeqCst) {
+                return disk.make_durable();
+            }
             watched.count.fetch_add(1, Ordering::SeqCst);
             let _open = watched.gate.blocking_lock();
             match watched.fails.load(Ordering::SeqCst) {

@@ -37,6 +37,7 @@ pub struct Committer {
     tables: Arc<Tables>,
     make_durable: MakeDurable,
     tail: watch::Sender<Sequence>,
+    poisoned: watch::Sender<bool>,
     head: Head,
     status: Status,
     /// Since when something that nobody waits for is not durable.
@@ -93,8 +94,14 @@ impl Committer {
         tail: watch::Sender<Sequence>,
         make_durable: MakeDurable,
     ) -> Self {
-        let status = Status::Open;
-        Self { log, fold, tables, make_durable, tail, head, status, relaxed_since: None, round: Round::default() }
+        let (status, poisoned) = (Status::Open, watch::Sender::new(false));
+        let (relaxed_since, round) = (None, Round::default());
+        Self { log, fold, tables, make_durable, tail, poisoned, head, status, relaxed_since, round }
+    }
+
+    /// Turns true when every later write is refused, and ends with the thread.
+    pub fn poisoned(&self) -> watch::Receiver<bool> {
+        self.poisoned.subscribe()
     }
 
     /// Takes `request` into the round, or answers it at once when it is refused or need not wait.
@@ -251,6 +258,7 @@ impl Committer {
         }
         self.status = Status::Poisoned;
         self.relaxed_since = None;
+        self.poisoned.send_replace(true);
     }
 }
 
