@@ -2,8 +2,8 @@
 //!
 //! An entity that a complete read of its scope does not show is remembered as missing. It is removed when a second complete
 //! read, begun at least [`CONFIRM_AFTER`] after the first that missed it, does not show it either. When too many are missing
-//! at once the likely cause is a lost role or a moved domain, not so many deletions: nothing is said, and nothing is
-//! forgotten, until they are back or a person decides.
+//! at once the likely cause is a lost role or a moved domain, not so many deletions: nothing is said until they are back, or
+//! until every complete read of [`PERSISTS_AFTER`] has missed them: then it is so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// Two reads this close may both have met the same passing fault of the upstream.
 pub const CONFIRM_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// What too many reads to count have missed for so long is gone, however much it is.
+pub const PERSISTS_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// So many may go at once without suspicion, however small the scope.
 const FEW: usize = 10;
 /// One in so many may go at once without suspicion.
@@ -48,18 +50,18 @@ impl Absences {
         read_started_at: Timestamp,
     ) -> Verdict {
         let absent: BTreeSet<&String> = known_live.difference(seen).collect();
-        if too_many(absent.len(), known_live.len()) {
+        self.missing.retain(|id, _| absent.contains(id));
+        for id in &absent {
+            self.missing.entry((*id).clone()).or_insert(read_started_at);
+        }
+        let missed_for = |since: &Timestamp, time| read_started_at.duration_since(*since) >= time;
+        let persists = self.missing.values().all(|since| missed_for(since, PERSISTS_AFTER));
+        if too_many(absent.len(), known_live.len()) && !persists {
             return Verdict::Withheld { missing: absent.len(), of: known_live.len() };
         }
-        self.missing.retain(|id, _| absent.contains(id));
-        let mut removed = Vec::new();
-        for id in absent {
-            let first = *self.missing.entry(id.clone()).or_insert(read_started_at);
-            if read_started_at.duration_since(first) >= CONFIRM_AFTER {
-                self.missing.remove(id);
-                removed.push(id.clone());
-            }
-        }
+        let gone = |(id, since): (&String, &Timestamp)| missed_for(since, CONFIRM_AFTER).then(|| id.clone());
+        let removed: Vec<String> = self.missing.iter().filter_map(gone).collect();
+        self.missing.retain(|id, _| !removed.contains(id));
         Verdict::Removed(removed)
     }
 
@@ -74,8 +76,10 @@ impl Absences {
     }
 }
 
+/// Of a small scope, more than half is too many however few that is, but for one or two.
 fn too_many(missing: usize, known: usize) -> bool {
-    missing > FEW.max(known / SHARE) || (missing > 0 && missing == known)
+    let most_of_it = missing > 2 && missing > known / 2;
+    missing > FEW.max(known / SHARE) || most_of_it || (missing > 0 && missing == known)
 }
 
 #[cfg(test)]
@@ -119,13 +123,35 @@ mod tests {
 
     #[test]
     fn a_mass_disappearance_is_withheld_however_often_it_is_seen() {
-        let mut absences = Absences::default();
+        let (mut absences, mut small) = (Absences::default(), Absences::default());
         for seconds in [0, 60, 120] {
             let verdict = absences.after_complete_read(&ids(0..200), &ids(0..179), at(seconds));
             assert_eq!(verdict, Verdict::Withheld { missing: 21, of: 200 });
-            let verdict = absences.after_complete_read(&ids(0..3), &BTreeSet::new(), at(seconds));
+            let verdict = small.after_complete_read(&ids(0..3), &BTreeSet::new(), at(seconds));
             assert_eq!(verdict, Verdict::Withheld { missing: 3, of: 3 });
         }
-        assert_eq!(absences.after_complete_read(&ids(0..200), &ids(0..180), at(180)), Verdict::Removed(vec![]));
+        let gone: Vec<String> = ids(180..200).into_iter().collect();
+        assert_eq!(absences.after_complete_read(&ids(0..200), &ids(0..180), at(180)), Verdict::Removed(gone));
+    }
+
+    #[test]
+    fn most_of_a_small_scope_is_withheld_too() {
+        let read = |known, seen| Absences::default().after_complete_read(&ids(0..known), &ids(0..seen), at(0));
+        assert_eq!(read(11, 1), Verdict::Withheld { missing: 10, of: 11 });
+        assert_eq!(read(4, 1), Verdict::Withheld { missing: 3, of: 4 });
+        assert_eq!(read(3, 1), Verdict::Removed(vec![]));
+        assert_eq!(read(20, 10), Verdict::Removed(vec![]));
+    }
+
+    #[test]
+    fn what_every_read_of_a_day_has_missed_is_gone_however_much_it_is() {
+        let mut absences = Absences::default();
+        let mut read = |hour: i64, seen| absences.after_complete_read(&ids(0..30), &ids(0..seen), at(hour * 3600));
+        for hour in 0..24 {
+            assert_eq!(read(hour, 2), Verdict::Withheld { missing: 28, of: 30 }, "hour {hour}");
+        }
+        assert_eq!(read(24, 2), Verdict::Removed(ids(2..30).into_iter().collect()));
+        assert_eq!(read(25, 30), Verdict::Removed(vec![]));
+        assert_eq!(read(26, 2), Verdict::Withheld { missing: 28, of: 30 }, "a day begins anew");
     }
 }

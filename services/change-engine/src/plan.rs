@@ -34,6 +34,10 @@ pub const MAX_AGE: SignedDuration = SignedDuration::from_secs(900);
 /// round trips of a read itself.
 const CAP_LEAD: SignedDuration = SignedDuration::from_secs(31);
 
+/// Most that a read is reckoned to cost, whatever the last one took: a read that had to go looking for a culprit is no
+/// measure of the next, and must not hold the other watches back for minutes.
+const MAX_COST: u32 = 4;
+
 /// The pace keeps so much off the limit: at exactly 60 s / 20 the jitter of answers alone makes requests wait in bursts.
 const PACE_SLACK: f64 = 1.033;
 
@@ -189,7 +193,7 @@ impl Plan {
                 planned.not_before = None;
                 planned.watch.baselined = true;
                 planned.watch.fresh_as_of = planned.started;
-                planned.watch.cost = requests.max(1);
+                planned.watch.cost = requests.clamp(1, MAX_COST);
             }
             Ended::Failed { at_least } => {
                 planned.failures = planned.failures.saturating_add(1);

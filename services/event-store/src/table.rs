@@ -41,11 +41,13 @@ pub enum TableName {
     Watches,
     /// Answers kept for requests that come twice.
     Idempotency,
+    /// What the service notes of itself.
+    Service,
 }
 
 impl TableName {
     /// Every table, in the order of their declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Subscriptions,
         Self::Progress,
         Self::Pending,
@@ -53,6 +55,7 @@ impl TableName {
         Self::Budgets,
         Self::Watches,
         Self::Idempotency,
+        Self::Service,
     ];
 
     /// The name on disk; it never changes.
@@ -65,6 +68,7 @@ impl TableName {
             Self::Budgets => "budgets",
             Self::Watches => "watches",
             Self::Idempotency => "idempotency",
+            Self::Service => "service",
         }
     }
 }

@@ -52,6 +52,26 @@ fn check_tells_every_mistake_and_no_secret() {
     assert!(!told.contains("hunter2"), "{told}");
 }
 
+#[cfg(unix)]
+#[test]
+fn check_refuses_the_sealing_key_that_serve_would() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("expensewire.toml"), "[store]\npath = 'state'\n").unwrap();
+    config(&directory, &["check"]).assert().code(0);
+    assert!(!directory.path().join("state").exists(), "check makes nothing");
+    fs::create_dir(directory.path().join("state")).unwrap();
+    let key = directory.path().join("state/sealing.key");
+    fs::write(&key, "not a key").unwrap();
+    for (mode, what) in [(0o644, "is readable by others (mode 644)"), (0o600, "is not 32 bytes in base64")] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        config(&directory, &["check"]).assert().code(6);
+        let told = stderr(&mut config(&directory, &["check"]));
+        assert!(told.contains("security.sealing_key_file: the sealing key state/sealing.key"), "{told}");
+        assert!(told.contains(what), "{told}");
+    }
+}
+
 #[test]
 fn nothing_to_read_says_where_to_begin() {
     let directory = tempfile::tempdir().unwrap();
@@ -73,6 +93,8 @@ fn show_tells_origins_and_hides_secrets() {
     assert!(text.contains("partner_user_secret = \"<redacted>\""), "{text}");
     assert!(text.contains("# EXPENSEWIRE__ACCOUNTS__ACME__PARTNER_USER_SECRET"), "{text}");
     assert!(text.contains("# expensewire.toml:"), "{text}");
+    let sealing_key = text.lines().find(|line| line.starts_with("sealing_key_file = \"./data/sealing.key\""));
+    assert!(sealing_key.is_some_and(|line| line.ends_with("# default")), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
 }
 

@@ -104,6 +104,7 @@ impl<'a> Ingest<'a> {
         self.append().await?;
         self.record.fresh_as_of = Some(self.observation.started_at);
         self.record.entities = Some(entities);
+        self.record.unread = self.still_unread();
         // Relaxed: the log stands, and what is lost with this only delays (see above).
         let key = self.account.record_key(self.watch);
         self.account.records.put(&key, &self.record, Durability::Relaxed).await?;
@@ -129,6 +130,9 @@ impl<'a> Ingest<'a> {
             }
             let object = entity.object();
             let state = self.known.get(id);
+            if self.belongs_elsewhere(id, state).await? {
+                continue;
+            }
             if state.is_some_and(|state| !state.removed && state.fingerprint == fingerprint(&object)) {
                 continue;
             }
@@ -136,10 +140,26 @@ impl<'a> Ingest<'a> {
                 Some(state) => Some(load(self.account, state).await?),
                 None => None,
             };
-            let drafts = entity.drafts(&self.seen(), known.as_ref());
+            let first_sight = self.record.unread.contains(id);
+            let seen = Seen { baselined: self.baselined && !first_sight, ..self.seen() };
+            let drafts = entity.drafts(&seen, known.as_ref());
             self.push(drafts).await?;
         }
         Ok(())
+    }
+
+    /// Whether another watch of the account answers for this entity: a card that the log has in another watched domain.
+    async fn belongs_elsewhere(&self, id: &str, state: Option<&EntityState>) -> Result<bool, StoreError> {
+        let Watch::Cards(domain) = self.watch else { return Ok(false) };
+        let Some(state) = state.filter(|state| !state.removed) else { return Ok(false) };
+        let held_by = self.account.card_domain(id, state).await?;
+        Ok(held_by.is_some_and(|other| other != *domain && self.account.config.domains.contains(&other)))
+    }
+
+    /// What is listed and was never read, by this read or any before it.
+    fn still_unread(&self) -> BTreeSet<String> {
+        let never_read = |id: &&String| !self.known.contains_key(*id) && !self.observation.entities.contains_key(*id);
+        self.observation.present.iter().flatten().filter(never_read).cloned().collect()
     }
 
     /// Whether absences were withheld.

@@ -89,6 +89,11 @@ impl Metrics {
         })
     }
 
+    /// `expensewire_events_appended_total{account,type}`, for whoever else appends to the log.
+    pub fn events_appended(&self) -> &IntCounterVec {
+        &self.appended
+    }
+
     pub(crate) fn request_ended(&self, account: &AccountName, job: &str, outcome: &str, took: Duration) {
         self.requests.with_label_values(&[account.as_str(), job, outcome]).inc();
         self.durations.with_label_values(&[job]).observe(took.as_secs_f64());

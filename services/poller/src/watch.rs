@@ -1,5 +1,7 @@
 //! What there is to watch in an account, and what is kept of each watch between runs.
 
+use std::collections::BTreeSet;
+
 use change_engine::{Absences, plan};
 use event_model::{EntityKind, Subject, status::WatchStatus};
 use jiff::Timestamp;
@@ -25,8 +27,9 @@ const POLICIES_COST: u32 = 2;
 /// One list.
 pub(crate) const CARDS_COST: u32 = 1;
 
-/// A scope that is read whole. The entities of different watches are different ones, and a watch has one read under way at
-/// most, so an older observation never overwrites a newer one.
+/// A scope that is read whole. The entities of different watches are different ones (a card that two domains list belongs to
+/// the one that showed it first, until it is gone there), and a watch has one read under way at most, so an older observation
+/// never overwrites a newer one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
     /// Every report in reach.
@@ -101,6 +104,9 @@ pub(crate) struct WatchRecord {
     pub(crate) entities: Option<u64>,
     /// Entities that it did not show although the log has them.
     pub(crate) absences: Absences,
+    /// Entities that were listed and could never be read: the first sight of them is still to come.
+    #[serde(default)]
+    pub(crate) unread: BTreeSet<String>,
     /// [`Watch::reach`] at that read.
     pub(crate) reach: String,
 }

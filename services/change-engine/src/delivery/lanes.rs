@@ -114,8 +114,13 @@ impl<K: Clone + Ord + Hash, L: Clone + Eq + Hash> Lanes<K, L> {
 
     /// Whether the front of `lane` waits for its next attempt.
     pub fn is_parked(&self, lane: &L) -> bool {
-        let front = self.queues.get(lane).and_then(VecDeque::front).and_then(|key| self.items.get(key));
+        let front = self.front(lane).and_then(|key| self.items.get(key));
         front.is_some_and(|item| matches!(item.state, State::Due(_)))
+    }
+
+    /// What is first in `lane`.
+    pub fn front(&self, lane: &L) -> Option<&K> {
+        self.queues.get(lane).and_then(VecDeque::front)
     }
 
     /// Everything behind the front of `lane`, oldest first.

@@ -321,7 +321,9 @@ impl Outbox {
         self.lanes.push(key.clone(), lane.clone(), None);
         self.window.insert(sequence, Slot::Open { payload, started_at: None });
         self.open += 1;
-        if self.ordering == Ordering::Entity && self.lanes.is_parked(&lane) {
+        // Behind a record it waits for all that is before it in its lane, sent one by one: the cursor must not wait too.
+        let front = self.lanes.front(&lane);
+        if self.ordering == Ordering::Entity && front.is_some_and(|front| self.records.contains_key(front)) {
             self.record(&key, PendingState::Waiting, now, None);
         }
     }

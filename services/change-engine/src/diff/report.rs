@@ -1,7 +1,7 @@
 //! Events of a report: edits, then lifecycle steps.
 
 use event_model::{EntityKind, EventDraft, EventType, Report, ReportState, Subject, UpstreamDate};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Map, Value};
 
 use super::{Chain, Known, Seen, object_of};
@@ -20,17 +20,33 @@ pub const STEP_FIELDS: [&str; 9] = [
     "submitted",
 ];
 
+/// The upstream names no zone: what it calls a moment may be a day from what we take it for.
+const ZONE_DOUBT: SignedDuration = SignedDuration::from_hours(24);
+
 /// The events that lead from `known` to `report`, in order; none when nothing changed.
 pub fn report_drafts(seen: &Seen<'_>, known: Option<&Known>, report: &Report) -> Vec<EventDraft> {
     let subject = Subject::new(EntityKind::Report, &report.report_id);
     let mut chain = Chain::after(seen, &subject, known);
     let after = object_of(report);
     match chain.object.clone() {
-        None if known.is_none() && !seen.baselined => chain.push_snapshot(EventType::ReportSnapshot, after),
+        None if known.is_none() && (!seen.baselined || was_there_before(seen, report)) => {
+            chain.push_snapshot(EventType::ReportSnapshot, after);
+        }
         None => push_created(&mut chain, report, after),
         Some(before) => push_changes(&mut chain, report, before, after),
     }
     chain.drafts
+}
+
+/// A report that is new to us but not new: it was created before the last read that did not show it, so that read could not
+/// see it. It came into reach since, by a role on one more policy, or by being submitted after lying about for longer than
+/// reports are watched. Nothing is known of when its steps were taken.
+fn was_there_before(seen: &Seen<'_>, report: &Report) -> bool {
+    let Some((created, not_before)) = report.created.zip(seen.not_before) else { return false };
+    let latest = created
+        .moment()
+        .or_else(|| created.day().at(23, 59, 59, 0).to_zoned(TimeZone::UTC).ok().map(|z| z.timestamp()));
+    latest.and_then(|at| at.checked_add(ZONE_DOUBT).ok()).is_some_and(|at| at < not_before)
 }
 
 /// A report that came into being: as a draft, then each step up to where it stands now.

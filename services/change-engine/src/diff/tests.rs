@@ -39,7 +39,7 @@ fn report(state: &str) -> Report {
         policy_name: None,
         currency: Some("EUR".into()),
         total: Some(1875),
-        created: date("2026-04-01 08:00:00"),
+        created: date("2026-04-02 08:00:00"),
         submitted: None,
         approved: None,
         reimbursed: None,
@@ -125,7 +125,21 @@ fn a_report_that_is_born_approved_was_created_and_submitted_too() {
     assert_eq!(told(&drafts), [("report.created", true), ("report.submitted", true), ("report.approved", false)]);
     assert_eq!(drafts[0].data.object["state"], "OPEN");
     assert_eq!(drafts[0].data.object["submitted"], Value::Null);
-    assert_eq!(drafts[0].timestamp, time("2026-04-01T08:00:00Z"));
+    assert_eq!(drafts[0].timestamp, time("2026-04-02T08:00:00Z"));
+}
+
+#[test]
+fn an_old_report_that_comes_into_reach_did_not_come_into_being() {
+    let account = account();
+    for created in ["2026-03-01 10:00:00", "2026-03-01", "2026-04-01 09:00:00"] {
+        let old = Report { created: date(created), ..report("REIMBURSED") };
+        let drafts = report_drafts(&seen(&account, true), None, &old);
+        assert_eq!(told(&drafts), [("report.snapshot", false)], "{created}");
+    }
+    for created in ["2026-04-01 10:00:00", "2026-04-01", "2026-04-02"] {
+        let new = Report { created: date(created), ..report("OPEN") };
+        assert_eq!(told(&report_drafts(&seen(&account, true), None, &new)), [("report.created", false)], "{created}");
+    }
 }
 
 #[test]

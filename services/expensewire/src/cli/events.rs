@@ -35,9 +35,9 @@ pub enum EventsCommand {
     List(ListArgs),
     /// Show one event whole
     Show {
-        /// Its sequence, or its id (evt_…)
-        #[arg(value_name = "EVENT")]
-        event: String,
+        /// Its sequence. Of a delivery only the webhook-id is at hand? Its body carries the sequence
+        #[arg(value_name = "SEQ", value_parser = sequence_of)]
+        sequence: u64,
     },
     /// Follow the log; survives restarts of the service
     Tail(TailArgs),
@@ -90,13 +90,19 @@ impl FilterArgs {
     }
 }
 
+fn sequence_of(text: &str) -> Result<u64, String> {
+    let refused = "must be a sequence, a whole number; events cannot be looked up by id, but the body of a delivery \
+                   carries its \"sequence\" too";
+    text.parse().map_err(|_| refused.to_owned())
+}
+
 pub(super) async fn run(connection: &Connection, command: &EventsCommand) -> Result<Exit, Failure> {
     let client = Client::new(connection)?;
     let mut output = connection.output();
     match command {
         EventsCommand::List(args) => list(&client, args, &mut output).await,
-        EventsCommand::Show { event } => {
-            let event: Box<RawValue> = client.get(&["events", event], &[]).await?;
+        EventsCommand::Show { sequence } => {
+            let event: Box<RawValue> = client.get(&["events", &sequence.to_string()], &[]).await?;
             match output.format() {
                 Format::Ndjson => output.line(event.get())?,
                 Format::Table | Format::Json => output.item(&parsed(&event)?)?,

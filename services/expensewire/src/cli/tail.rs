@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     client::Client,
-    events::{self, FilterArgs, MAX_PAGE},
+    events::{self, FilterArgs, MAX_PAGE, Page},
     sse::Parser,
 };
 use crate::{
@@ -105,7 +105,10 @@ async fn until_end(
     let mut after = args.from.map_or(Sequence::START, Sequence);
     let mut end = None;
     loop {
-        let page = events::page(client, filter, after, MAX_PAGE).await?;
+        let page = match events::page(client, filter, after, MAX_PAGE).await {
+            Ok(page) => page,
+            Err(failure) => return Err(explained(client, Some(after), failure).await),
+        };
         let end = *end.get_or_insert(page.last);
         for event in page.events {
             if sequence(event.get()).is_none_or(|sequence| sequence > end) || !printer.print(event.get())? {
@@ -161,13 +164,29 @@ async fn follow(
                 why
             }
             Err(failure) if connected && passes(&failure) => failure.what,
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                let position = position.and_then(|id| id.parse().ok()).map(Sequence);
+                return Err(explained(client, position, failure).await);
+            }
         };
         if pause == FIRST_PAUSE {
             eprintln!("the stream broke ({why}); connecting again");
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// `failure`, or in its place that `position` is beyond the log. That is seen from the log, which is asked where it ends:
+/// the refusal names the parameter of a request, which nobody typed.
+async fn explained(client: &Client, position: Option<Sequence>, failure: Failure) -> Failure {
+    let Some(position) = position.filter(|_| failure.exit == Exit::Usage) else { return failure };
+    match events::page(client, &[], Sequence::START, 1).await {
+        Ok(Page { last, .. }) if position > last => {
+            Failure::new(Exit::Usage, format!("position {position} is beyond the log, which ends at {last}"))
+                .hint(format!("the log was probably restored from a backup; `--from {last}` goes on at its end"))
+        }
+        Ok(_) | Err(_) => failure,
     }
 }
 

@@ -41,11 +41,21 @@ fn what_cannot_be_meant_is_a_usage_error() {
         &["sim", "--changes-per-minute", "-1"],
         &["events", "tail", "--count", "0"],
         &["events", "list", "--type", "reprot.*"],
+        &["events", "show", "evt_7k2m"],
         &["events", "list", "--since", "yesterday"],
         &["events", "list", "--server", "ftp://x"],
     ] {
         assert_eq!(parsed(line).expect_err("refused").exit_code(), 2, "{line:?}");
     }
+}
+
+#[test]
+fn an_event_is_shown_by_its_sequence_and_one_who_has_an_id_is_told_where_that_is() {
+    let refused = parsed(&["events", "show", "evt_7k2m"]).expect_err("no sequence").to_string();
+    let help = parsed(&["events", "show", "--help"]).expect_err("the help").to_string();
+    assert!(refused.contains("the body of a delivery carries its \"sequence\""), "{refused}");
+    assert!(help.contains("<SEQ>") && help.contains("Its body carries the sequence"), "{help}");
+    assert!(!help.contains("evt_"), "{help}");
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub struct SecurityDocument {
     /// A file of 32 bytes in base64 that seals subscribers' secrets at rest; made on first start when absent, readable
     /// by its owner alone. Without this key: `sealing.key` under `store.path`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", length(min = 1))]
     pub sealing_key_file: Option<PathBuf>,
 }
 
@@ -114,7 +114,7 @@ pub struct AccountDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub partner_user_secret_file: Option<PathBuf>,
-    /// The Integration Server.
+    /// The Integration Server. Plain http only to this machine (loopback): the secret travels in every request.
     #[schemars(with = "String", extend("format" = "http-url"))]
     pub endpoint: Url,
     /// Domains whose cards are watched; empty: no cards.

@@ -1,5 +1,6 @@
 //! A configuration on its way: the layers merged into one tree, and what was found wrong so far.
 
+use event_model::AccountName;
 use serde_json::{Map, Value};
 
 use super::{
@@ -29,6 +30,15 @@ impl Draft {
     /// Whether `key` was found wrong already, so that nothing more need be said of it.
     pub(super) fn is_wrong(&self, key: &KeyPath) -> bool {
         self.mistakes.iter().any(|mistake| mistake.key == *key)
+    }
+
+    /// Takes the accounts out of the tree whose name is none: a document cannot hold them.
+    pub(super) fn take_misnamed_accounts(&mut self) -> Map<String, Value> {
+        let Some(Value::Object(accounts)) = self.tree.get_mut("accounts") else { return Map::new() };
+        let (named, misnamed) =
+            std::mem::take(accounts).into_iter().partition(|(name, _)| name.parse::<AccountName>().is_ok());
+        *accounts = named;
+        misnamed
     }
 
     /// Sets `key`, making the tables around it; `false` when something around it is no table.

@@ -110,7 +110,7 @@ pub struct Loaded {
 
 impl Config {
     /// Loads the file at `path`, if one is given, and what `environment` (names and values of variables) puts over it.
-    /// Reads that file and the secret files that it names, and nothing else.
+    /// Reads that file, the secret files that it names and the sealing key if there is one, and writes nothing.
     ///
     /// # Errors
     ///
@@ -136,15 +136,20 @@ impl Config {
 }
 
 fn finish(mut draft: Draft) -> Result<Loaded, ConfigErrors> {
-    let document = match serde_json::from_value::<Document>(Value::Object(draft.tree.clone())) {
-        Ok(document) => document,
+    let misnamed = Value::Object(draft.take_misnamed_accounts());
+    let tree = Value::Object(draft.tree.clone());
+    let read = serde_json::from_value::<Document>(tree).and_then(|tree| Ok((tree, serde_json::from_value(misnamed)?)));
+    let (mut document, misnamed) = match read {
+        Ok(read) => read,
         Err(error) => {
             // The schema and the types are one; should they ever differ, that is told and not guessed over.
             draft.mistake(&KeyPath::default(), format!("cannot be read: {error}"));
             return Err(ConfigErrors::new(draft.mistakes));
         }
     };
-    let config = rules::resolve(document.clone(), &mut draft);
+    let config = rules::resolve(document.clone(), misnamed, &mut draft);
+    // The one default that is made from another key.
+    document.security.sealing_key_file.get_or_insert_with(|| config.security.sealing_key_path.clone());
     if draft.mistakes.is_empty() {
         Ok(Loaded { config, document, origins: draft.origins, warnings: draft.warnings })
     } else {

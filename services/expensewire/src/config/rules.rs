@@ -1,8 +1,11 @@
 //! What the schema cannot say: secrets found, values that contradict each other, values that deserve a warning.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    path::{Path, PathBuf},
+};
 
-use event_model::AccountName;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -11,7 +14,7 @@ use super::{
     document::{AccountDocument, BudgetConfig, Document},
     draft::Draft,
     place::KeyPath,
-    secret,
+    sealing, secret,
 };
 
 /// Name of the sealing key's file under the store's directory.
@@ -21,10 +24,11 @@ const SEALING_KEY_FILE: &str = "sealing.key";
 const MIN_ADMIN_KEY_LENGTH: usize = 24;
 
 /// The configuration that `document` means. Mistakes and warnings go to `draft`; the result is only good without any
-/// of the former.
-pub(super) fn resolve(document: Document, draft: &mut Draft) -> Config {
+/// of the former. `misnamed` are accounts that the document cannot hold, checked like the others.
+pub(super) fn resolve(document: Document, misnamed: BTreeMap<String, AccountDocument>, draft: &mut Draft) -> Config {
     let security = security(&document, draft);
-    let accounts = accounts(document.accounts, draft);
+    let named = document.accounts.into_iter().map(|(name, account)| (name.to_string(), account));
+    let accounts = accounts(named.chain(misnamed).collect(), draft);
     let retention = KeyPath::new(["retention", "days"]);
     if draft.origins.is_set(&retention) {
         draft.warning(&retention, "is not enforced by this version: no event is deleted yet");
@@ -43,54 +47,84 @@ fn security(document: &Document, draft: &mut Draft) -> Security {
     let written = &document.security;
     let at = KeyPath::new(["security", "admin_key"]);
     let direct = written.admin_key.clone().map(SecretString::from);
-    let admin_key = one_form(draft, &at, direct, written.admin_key_file.as_ref());
-    if let Some(key) = &admin_key {
+    let admin_keys = forms(draft, &at, direct, written.admin_key_file.as_ref());
+    for (at, key) in &admin_keys {
         let text = key.expose_secret();
         if text.len() < MIN_ADMIN_KEY_LENGTH || !text.chars().all(|c| c.is_ascii_graphic()) {
             let what =
                 format!("must be at least {MIN_ADMIN_KEY_LENGTH} visible ASCII characters: it travels in a header");
-            draft.mistake(&at, what);
+            draft.mistake(at, what);
         }
     }
     let default_path = || document.store.path.join(SEALING_KEY_FILE);
-    Security { admin_key, sealing_key_path: written.sealing_key_file.clone().unwrap_or_else(default_path) }
+    let sealing_key_path = written.sealing_key_file.clone().unwrap_or_else(default_path);
+    sealing_key(&sealing_key_path, draft);
+    Security { admin_key: first(admin_keys), sealing_key_path }
 }
 
-fn accounts(written: BTreeMap<AccountName, AccountDocument>, draft: &mut Draft) -> Vec<Account> {
-    let root = KeyPath::new(["accounts"]);
-    if written.is_empty() && draft.mistakes.is_empty() {
-        draft.warning(&root, "none is configured: nothing will be watched");
+/// What the start would refuse, told early. Where the path itself is wrong, there is no file to speak of.
+fn sealing_key(path: &Path, draft: &mut Draft) {
+    let [security, store] = ["security", "store"].map(|section| KeyPath::new([section]));
+    let key = security.join("sealing_key_file");
+    let places = [&security, &key, &store, &store.join("path")];
+    if places.into_iter().any(|place| draft.is_wrong(place)) {
+        return;
     }
-    let accounts =
-        written.into_iter().filter_map(|(name, document)| account(name, document, draft)).collect::<Vec<_>>();
-    shared_credentials(&accounts, draft);
-    accounts
+    if let Err(error) = sealing::check(path) {
+        let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+        draft.mistake(&key, format!("{error}{cause}"));
+    }
 }
 
-fn account(name: AccountName, written: AccountDocument, draft: &mut Draft) -> Option<Account> {
-    let at = KeyPath::new(["accounts", name.as_str()]);
-    endpoint(&at.join("endpoint"), &written.endpoint, draft);
-    budget(&at.join("budget"), written.budget, draft);
-
-    let (id_key, secret_key) = (at.join("partner_user_id"), at.join("partner_user_secret"));
-    let id = written.partner_user_id.map(SecretString::from);
-    let id = needed(draft, &id_key, id, written.partner_user_id_file.as_ref());
-    let secret = written.partner_user_secret.map(SecretString::from);
-    let secret = needed(draft, &secret_key, secret, written.partner_user_secret_file.as_ref());
-    Some(Account {
-        name,
-        partner_user_id: id?.expose_secret().to_owned(),
-        partner_user_secret: secret?,
-        endpoint: written.endpoint,
-        domains: written.domains,
-        policies: written.policies,
-        history_days: written.history_days,
-        initial: written.initial,
-        budget: written.budget,
-    })
+fn accounts(written: BTreeMap<String, AccountDocument>, draft: &mut Draft) -> Vec<Account> {
+    if written.is_empty() && draft.mistakes.is_empty() {
+        draft.warning(&KeyPath::new(["accounts"]), "none is configured: nothing will be watched");
+    }
+    let checked: Vec<_> =
+        written.into_iter().map(|(name, document)| CheckedAccount::new(name, document, draft)).collect();
+    shared_credentials(&checked, draft);
+    checked.into_iter().filter_map(CheckedAccount::account).collect()
 }
 
-/// As [`one_form`], but one must be there.
+/// An account whose mistakes are told. It may have a bad name, or lack its credentials.
+struct CheckedAccount {
+    name: String,
+    written: AccountDocument,
+    id: Option<SecretString>,
+    secret: Option<SecretString>,
+}
+
+impl CheckedAccount {
+    fn new(name: String, written: AccountDocument, draft: &mut Draft) -> Self {
+        let at = KeyPath::new(["accounts", &name]);
+        endpoint(&at.join("endpoint"), &written.endpoint, draft);
+        budget(&at.join("budget"), written.budget, draft);
+
+        let id = written.partner_user_id.clone().map(SecretString::from);
+        let id = needed(draft, &at.join("partner_user_id"), id, written.partner_user_id_file.as_ref());
+        let secret = written.partner_user_secret.clone().map(SecretString::from);
+        let secret = needed(draft, &at.join("partner_user_secret"), secret, written.partner_user_secret_file.as_ref());
+        Self { name, written, id, secret }
+    }
+
+    /// The account; `None` when what it cannot do without is wrong, which is told.
+    fn account(self) -> Option<Account> {
+        let Self { name, written, id, secret } = self;
+        Some(Account {
+            name: name.parse().ok()?,
+            partner_user_id: id?.expose_secret().to_owned(),
+            partner_user_secret: secret?,
+            endpoint: written.endpoint,
+            domains: written.domains,
+            policies: written.policies,
+            history_days: written.history_days,
+            initial: written.initial,
+            budget: written.budget,
+        })
+    }
+}
+
+/// The value of `key`, in either form; one must be there.
 fn needed(
     draft: &mut Draft,
     key: &KeyPath,
@@ -99,50 +133,62 @@ fn needed(
 ) -> Option<SecretString> {
     let absent = direct.is_none() && file.is_none() && !draft.is_wrong(key) && !draft.is_wrong(&file_key(key));
     if absent {
-        let hint = format!("set it, or `{}_file`, or {} in the environment", key.name(), key.variable());
-        draft.mistake(key, "is needed and not set").hint = Some(hint);
+        let variable = key.variable();
+        // Under a bad name of an account there may be no variable that a shell can set.
+        let settable = variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let or_variable = if settable { format!(", or {variable} in the environment") } else { String::new() };
+        draft.mistake(key, "is needed and not set").hint =
+            Some(format!("set it, or `{}_file`{or_variable}", key.name()));
     }
-    one_form(draft, key, direct, file)
+    first(forms(draft, key, direct, file))
 }
 
-/// The value of `key`, written in place or in the file that `key_file` names; both at once is a mistake.
-fn one_form(
+/// The values of `key`, written in place and in the file that `key_file` names, each with its key. Both at once is a
+/// mistake; both are looked at all the same, so that what else is wrong with either is told in one go.
+fn forms(
     draft: &mut Draft,
     key: &KeyPath,
     direct: Option<SecretString>,
     file: Option<&PathBuf>,
-) -> Option<SecretString> {
-    match (direct, file) {
-        (Some(_), Some(_)) => {
-            draft.mistake(key, format!("is set twice: `{0}` and `{0}_file`", key.name())).hint =
-                Some("keep one of the two".to_owned());
-            None
-        }
-        (Some(value), None) if value.expose_secret().is_empty() => {
-            draft.mistake(key, "is empty");
-            None
-        }
-        (Some(value), None) => Some(value),
-        (None, Some(path)) => secret::read_file(path)
-            .map_err(|error| draft.mistake(&file_key(key), format!("{} {error}", path.display())))
-            .ok(),
-        (None, None) => None,
+) -> Vec<(KeyPath, SecretString)> {
+    let in_file = file_key(key);
+    if draft.origins.is_set(key) && draft.origins.is_set(&in_file) {
+        draft.mistake(key, format!("is set twice: `{0}` and `{0}_file`", key.name())).hint =
+            Some("keep one of the two".to_owned());
     }
+    let mut found = Vec::new();
+    match direct {
+        Some(value) if value.expose_secret().is_empty() => _ = draft.mistake(key, "is empty"),
+        Some(value) => found.push((key.clone(), value)),
+        None => {}
+    }
+    match file.map(|path| (path, secret::read_file(path))) {
+        Some((path, Err(error))) => _ = draft.mistake(&in_file, format!("{} {error}", path.display())),
+        Some((_, Ok(value))) => found.push((in_file, value)),
+        None => {}
+    }
+    found
+}
+
+fn first(forms: Vec<(KeyPath, SecretString)>) -> Option<SecretString> {
+    forms.into_iter().next().map(|(_, value)| value)
 }
 
 fn file_key(key: &KeyPath) -> KeyPath {
     key.parent().unwrap_or_default().join(format!("{}_file", key.name()))
 }
 
+/// The partner secret is in every request.
 fn endpoint(key: &KeyPath, url: &Url, draft: &mut Draft) {
     let loopback = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => name == "localhost",
         None => false,
     };
     if url.scheme() == "http" && !loopback {
-        draft.warning(key, "is plain http: the credentials travel readable by everybody on the way");
+        draft.mistake(key, "is plain http: the secret would travel in clear; use https").hint =
+            Some("plain http is for a simulator on this machine: 127.0.0.1, ::1 or localhost".to_owned());
     }
 }
 
@@ -158,16 +204,15 @@ fn budget(at: &KeyPath, budget: BudgetConfig, draft: &mut Draft) {
 }
 
 /// Two accounts with one credential pair would spend one budget twice.
-fn shared_credentials(accounts: &[Account], draft: &mut Draft) {
-    let mut owners: BTreeMap<(&Url, &str), &AccountName> = BTreeMap::new();
-    for account in accounts {
-        let owner = owners.entry((&account.endpoint, &account.partner_user_id)).or_insert(&account.name);
-        if *owner != &account.name {
-            let key = KeyPath::new(["accounts", account.name.as_str(), "partner_user_id"]);
-            let what = format!(
-                "is that of accounts.{owner} too: one credential pair has one rate limit, so it is one account"
-            );
-            draft.mistake(&key, what);
+fn shared_credentials(accounts: &[CheckedAccount], draft: &mut Draft) {
+    let mut owners: BTreeMap<(&Url, &str), KeyPath> = BTreeMap::new();
+    for CheckedAccount { name, written, id, .. } in accounts {
+        let Some(id) = id else { continue };
+        let at = KeyPath::new(["accounts", name]);
+        let owner = owners.entry((&written.endpoint, id.expose_secret())).or_insert_with(|| at.clone());
+        if *owner != at {
+            let what = format!("is that of {owner} too: one credential pair has one rate limit, so it is one account");
+            draft.mistake(&at.join("partner_user_id"), what);
         }
     }
 }

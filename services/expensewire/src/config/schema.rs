@@ -79,7 +79,8 @@ const ACCOUNT_NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 
 pub(super) fn accounts(generator: &mut SchemaGenerator) -> Schema {
     let account = generator.subschema_for::<AccountDocument>();
-    json_schema!({ "type": "object", "patternProperties": { (ACCOUNT_NAME): account }, "additionalProperties": false })
+    // A name that is wrong does not hide what is wrong inside: the table is described whatever its name.
+    json_schema!({ "type": "object", "propertyNames": { "pattern": ACCOUNT_NAME }, "additionalProperties": account })
 }
 
 pub(super) fn cidrs(_: &mut SchemaGenerator) -> Schema {
@@ -98,8 +99,8 @@ pub(super) fn ids(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn at(key: &KeyPath) -> Option<&'static Value> {
     key.segments().iter().try_fold(resolved(schema()), |table, name| {
         let property = table.get("properties").and_then(|properties| properties.get(name));
-        // The only map of the configuration is that of accounts: one pattern, whatever the name.
-        let entry = || table.get("patternProperties")?.as_object()?.values().next();
+        // The only map of the configuration is that of accounts: one form, whatever the name.
+        let entry = || table.get("additionalProperties").filter(|entry| entry.is_object());
         property.or_else(entry).map(resolved)
     })
 }

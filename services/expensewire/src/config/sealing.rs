@@ -74,6 +74,19 @@ pub fn load_or_create(path: &Path) -> Result<[u8; KEY_BYTES], SealingKeyError> {
     }
 }
 
+/// Whether the file at `path` can be the sealing key, or will be: a missing one is made at the first start. Changes
+/// nothing.
+///
+/// # Errors
+///
+/// What [`load_or_create`] would refuse in a file that is there.
+pub fn check(path: &Path) -> Result<(), SealingKeyError> {
+    match load(path) {
+        Err(SealingKeyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.map(drop),
+    }
+}
+
 fn load(path: &Path) -> Result<[u8; KEY_BYTES], SealingKeyError> {
     let unreadable = |source| SealingKeyError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;

@@ -17,19 +17,24 @@ struct Problem {
     key: KeyPath,
     what: String,
     hint: Option<String>,
+    /// Only the name is wrong: what it names is kept, to be checked further.
+    kept: bool,
 }
 
-/// Tells every disagreement of `draft` with the schema, and prunes the keys that it tells of.
+/// Tells every disagreement of `draft` with the schema, and prunes the keys that it tells of, but for accounts that are
+/// only named badly.
 pub(super) fn check(draft: &mut Draft) {
     let tree = Value::Object(draft.tree.clone());
     let validator = schema::validator();
     let mut problems: Vec<Problem> = validator.iter_errors(&tree).flat_map(|error| problems(&error)).collect();
     problems.sort_by(|a, b| a.key.cmp(&b.key));
     problems.dedup_by(|a, b| a.key == b.key && a.what == b.what);
-    for Problem { key, what, hint } in problems {
+    for Problem { key, what, hint, kept } in problems {
         let hint = hint.or_else(|| list_hint(draft, &key));
         draft.mistake(&key, what).hint = hint;
-        draft.prune(&key);
+        if !kept {
+            draft.prune(&key);
+        }
     }
 }
 
@@ -37,6 +42,9 @@ fn problems(error: &ValidationError<'_>) -> Vec<Problem> {
     let key = key_of(error);
     if let Kind::AdditionalProperties { unexpected } = error.kind() {
         return unexpected.iter().map(|name| unknown(&key, name)).collect();
+    }
+    if let Kind::PropertyNames { error } = error.kind() {
+        return error.instance().as_str().map(|name| misnamed(&key, name)).into_iter().collect();
     }
     let value = if is_secret(&key) { "the value".to_owned() } else { error.instance().to_string() };
     let what = match error.kind() {
@@ -55,7 +63,7 @@ fn problems(error: &ValidationError<'_>) -> Vec<Problem> {
         Kind::UniqueItems => "lists the same item twice".to_owned(),
         _ => error.masked_with(value).to_string(),
     };
-    vec![Problem { key, what, hint: None }]
+    vec![Problem { key, what, hint: None, kept: false }]
 }
 
 /// The key of what is wrong; for an item of a list, that of the list.
@@ -77,12 +85,6 @@ fn is_secret(key: &KeyPath) -> bool {
 }
 
 fn unknown(table: &KeyPath, name: &str) -> Problem {
-    let key = table.join(name);
-    if *table == KeyPath::new(["accounts"]) {
-        let what =
-            "is not an account name: 1 to 63 characters of a-z, 0-9, '_' and '-', starting with a letter or digit";
-        return Problem { key, what: what.to_owned(), hint: None };
-    }
     let known = schema::keys_of(table);
     let like = |candidate: &str| strsim::jaro_winkler(candidate, &name.to_lowercase());
     let best = known.iter().max_by(|a, b| like(a).total_cmp(&like(b))).filter(|best| like(best) >= LIKENESS);
@@ -90,7 +92,14 @@ fn unknown(table: &KeyPath, name: &str) -> Problem {
         Some(best) => format!("did you mean `{best}`?"),
         None => format!("the keys here are {}", known.join(", ")),
     };
-    Problem { key, what: "is not a key of the configuration".to_owned(), hint: Some(hint) }
+    let what = "is not a key of the configuration".to_owned();
+    Problem { key: table.join(name), what, hint: Some(hint), kept: false }
+}
+
+/// Names are restricted in one map only, that of accounts.
+fn misnamed(accounts: &KeyPath, name: &str) -> Problem {
+    let what = "is not an account name: 1 to 63 characters of a-z, 0-9, '_' and '-', starting with a letter or digit";
+    Problem { key: accounts.join(name), what: what.to_owned(), hint: None, kept: true }
 }
 
 fn wrong_type(key: &KeyPath, error: &ValidationError<'_>) -> String {

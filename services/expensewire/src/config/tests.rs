@@ -99,6 +99,8 @@ fn every_mistake_is_told_at_once_with_its_key_and_line() {
             "server.listen: \"localhost\" is not an IP address and a port, like 127.0.0.1:8080 or [::1]:8080 (c.toml:2)",
             "storage: is not a key of the configuration (c.toml:17)",
             "store.engine: \"redis\" is not one of \"sled\" (c.toml:16)",
+            "accounts.Bad.partner_user_id: is needed and not set (c.toml:14)",
+            "accounts.Bad.partner_user_secret: is needed and not set (c.toml:14)",
             "accounts.acme.partner_user_secret: is needed and not set (c.toml:7)",
         ]
     );
@@ -193,8 +195,9 @@ fn a_secret_comes_from_a_file_without_its_newline() {
 
 #[test]
 fn a_secret_has_exactly_one_form_in_one_place_and_the_environment_replaces_that_of_the_file() {
-    let twice = account("partner_user_secret_file = '/nowhere'\n");
-    let told = twice.mistakes();
+    let setup = account("");
+    let file = setup.file("secret", SECRET);
+    let told = account(&format!("partner_user_secret_file = {file:?}\n")).mistakes();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("is set twice"), "{told:?}");
 
@@ -206,6 +209,57 @@ fn a_secret_has_exactly_one_form_in_one_place_and_the_environment_replaces_that_
         .env("ACCOUNTS__ACME__PARTNER_USER_SECRET", SECRET)
         .env("ACCOUNTS__ACME__PARTNER_USER_SECRET_FILE", "/nowhere");
     assert!(both.mistakes()[0].contains("is set twice"));
+}
+
+#[test]
+fn what_is_wrong_with_either_form_of_a_secret_that_is_set_twice_is_told_too() {
+    let text = "[security]\nadmin_key = 'short'\nadmin_key_file = '/nowhere'\n[accounts.acme]\n\
+                partner_user_id = ''\npartner_user_id_file = '/nowhere'\n\
+                partner_user_secret = 3\npartner_user_secret_file = '/nowhere'";
+    let told = Setup::new(text).mistakes();
+    let starts = [
+        "accounts.acme.partner_user_secret: must be a string",
+        "security.admin_key: is set twice",
+        "security.admin_key_file: /nowhere cannot be read",
+        "security.admin_key: must be at least 24",
+        "accounts.acme.partner_user_id: is set twice",
+        "accounts.acme.partner_user_id: is empty",
+        "accounts.acme.partner_user_id_file: /nowhere cannot be read",
+        "accounts.acme.partner_user_secret: is set twice",
+        "accounts.acme.partner_user_secret_file: /nowhere cannot be read",
+    ];
+    assert_eq!(told.len(), starts.len(), "{told:#?}");
+    assert!(told.iter().zip(starts).all(|(told, start)| told.starts_with(start)), "{told:#?}");
+
+    let setup = Setup::new("");
+    let file = setup.file("key", "too-short");
+    let told = Setup::new(&format!("[security]\nadmin_key_file = {file:?}")).mistakes();
+    assert!(told.len() == 1 && told[0].starts_with("security.admin_key_file: must be at least"), "{told:?}");
+}
+
+#[test]
+fn an_account_with_a_bad_name_is_checked_inside_like_the_others() {
+    let more = "[accounts.\"acme corp\"]\npartner_user_id = 'id'\nhistory_days = 0\ndomain = ['x']\n\
+                [accounts.\"a/b\"]\nendpoint = 'http://example.com/'\n[accounts.-c]\n[accounts.D]\nbudget = 3";
+    let told = account(more).mistakes();
+    for start in [
+        "accounts.\"acme corp\": is not an account name",
+        "accounts.\"acme corp\".history_days: 0 is less than 1",
+        "accounts.\"acme corp\".domain: is not a key of the configuration",
+        "accounts.\"acme corp\".partner_user_secret: is needed and not set",
+        "accounts.\"acme corp\".partner_user_id: is that of accounts.acme too",
+        "accounts.\"a/b\": is not an account name",
+        "accounts.\"a/b\".endpoint: is plain http",
+        "accounts.-c: is not an account name",
+        "accounts.-c.partner_user_id: is needed",
+        "accounts.D.budget: must be a table",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(start)), "{start}: {told:#?}");
+    }
+    let errors = account(more).load().expect_err("mistakes").to_string();
+    assert!(!errors.contains("ACME CORP"), "no shell can set it: {errors}");
+    let scalar = account("[accounts]\nBad = 3").mistakes();
+    assert_eq!(scalar.len(), 2, "{scalar:?}");
 }
 
 #[test]
@@ -270,12 +324,44 @@ fn show_tells_each_key_with_its_origin_and_reads_back_as_the_same() {
 
 #[test]
 fn what_is_allowed_and_dangerous_is_warned_of() {
-    let more = "endpoint = 'http://sim.example:9000/x'\nbudget.per_10s = 500\n[retention]\ndays = 30";
+    let more = "budget.per_10s = 500\n[retention]\ndays = 30";
     let warned: Vec<String> = account(more).loaded().warnings.iter().map(|w| w.key.to_string()).collect();
-    assert_eq!(warned, ["accounts.acme.endpoint", "accounts.acme.budget.per_10s", "retention.days"]);
-    let loopback = "endpoint = 'http://127.0.0.1:9000/x'";
-    assert!(account(loopback).loaded().warnings.is_empty());
+    assert_eq!(warned, ["accounts.acme.budget.per_10s", "retention.days"]);
     assert_eq!(Setup::new("[server]\n").loaded().warnings[0].key.to_string(), "accounts");
+}
+
+#[test]
+fn plain_http_is_refused_but_for_loopback() {
+    for host in ["127.0.0.1:9000", "127.9.9.9", "[::1]:9000", "localhost:9000", "LOCALHOST"] {
+        assert!(account(&format!("endpoint = 'http://{host}/x'")).loaded().warnings.is_empty(), "{host}");
+    }
+    for host in ["example.com", "10.0.0.1", "0.0.0.0", "[::]", "localhost.example", "x.localhost"] {
+        let told = account(&format!("endpoint = 'http://{host}/'")).mistakes();
+        assert_eq!(
+            told,
+            ["accounts.acme.endpoint: is plain http: the secret would travel in clear; use https (c.toml:4)"],
+            "{host}"
+        );
+    }
+    assert!(account("endpoint = 'https://example.com/'").load().is_ok());
+}
+
+#[test]
+fn the_sealing_key_is_looked_at_where_it_is_and_only_there() {
+    let setup = Setup::new("");
+    let absent = setup.directory.path().join("absent.key");
+    assert!(Setup::new(&format!("[security]\nsealing_key_file = {absent:?}")).load().is_ok());
+    assert!(!absent.exists());
+    sealing::load_or_create(&absent).unwrap();
+    let loaded = Setup::new(&format!("[security]\nsealing_key_file = {absent:?}")).loaded();
+    assert_eq!(loaded.document.security.sealing_key_file, Some(absent.clone()));
+
+    fs::write(&absent, "no key").unwrap();
+    let told = Setup::new(&format!("[security]\nsealing_key_file = {absent:?}")).mistakes();
+    assert!(told.len() == 1 && told[0].starts_with("security.sealing_key_file: the sealing key"), "{told:?}");
+    assert!(told[0].contains("is not 32 bytes in base64 (c.toml:2)"), "{told:?}");
+    let told = Setup::new(&format!("[security]\nsealing_key_file = ''\n[store]\npath = {absent:?}")).mistakes();
+    assert_eq!(told, ["security.sealing_key_file: is empty (c.toml:2)"]);
 }
 
 #[test]

@@ -157,6 +157,36 @@ fn what_waiting_cannot_mend_ends_a_tail_at_once() {
 }
 
 #[test]
+fn a_tail_whose_position_is_beyond_the_log_says_where_the_log_ends_and_how_to_go_on() {
+    let refused = |parameter: &str| {
+        let errors = json!([{"parameter": parameter, "detail": "686 is beyond the log, which ends at 680"}]);
+        let body = json!({"title": "A field is wrong", "errors": errors}).to_string();
+        server::answer("400 Bad Request", "application/problem+json", &body)
+    };
+    for more in [&[][..], &["--until-end"]] {
+        let answer: Answer = Box::new(move |request, _| match request.line.as_str() {
+            line if line.contains("/stream") => refused("last-event-id"),
+            line if line.contains("after=686") => refused("after"),
+            _ => page(1, 1, 680),
+        });
+        let (code, out, told, _) = run(answer, &[&["events", "tail", "--from", "686"], more].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{more:?}: {told}");
+        assert!(told.contains("error: position 686 is beyond the log, which ends at 680\nhint: "), "{told}");
+        assert!(told.contains("restored from a backup; `--from 680`") && !told.contains("last-event-id"), "{told}");
+    }
+}
+
+#[test]
+fn a_refusal_of_a_tail_for_another_reason_is_told_as_it_is() {
+    let answer: Answer = Box::new(|request, _| match request.line.contains("/stream") {
+        true => server::answer("400 X", "application/problem+json", r#"{"title":"Something else"}"#),
+        false => page(1, 1, 686),
+    });
+    let (code, _, told, _) = run(answer, &["events", "tail", "--from", "686"]);
+    assert_eq!((code, told.as_str()), (2, "error: Something else\n"));
+}
+
+#[test]
 fn a_refusal_tells_every_field_and_what_to_do() {
     let body = json!({
         "type": "/problems/validation", "title": "A field is wrong", "detail": "one thing is wrong, see errors",

@@ -1,8 +1,10 @@
 //! The policies: the list, then the details of all in one batch.
 //!
 //! One policy that may not be read, or whose details make no sense, can make the whole batch fail (reference section 8, U7).
-//! Then the batch is halved until the culprits stand alone. They keep their last known state: they are listed, so they are not absent. They are left out of
-//! the batch for [`RETRY_AFTER`], so that one bad policy costs a few requests four times an hour, not at each read.
+//! Then the batch is halved until the culprits stand alone. They keep their last known state: they are listed, so they are
+//! not absent. They are left out of the batch for [`RETRY_AFTER`], so that one bad policy costs a few requests four times an
+//! hour, not at each read. A read that has made [`MAX_REQUESTS`] in vain looks no further, and one in which nothing could be
+//! read has failed: then it is not one policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +21,8 @@ use crate::{
 
 /// How long a policy that cannot be read is left out.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(15);
+/// Most batches of one read: enough to find one culprit among a thousand, or two among thirty, in a minute and a half.
+const MAX_REQUESTS: u32 = 24;
 
 pub(super) async fn policies(account: &Account) -> Result<Observation, ReadError> {
     let started_at = Timestamp::now();
@@ -52,6 +56,7 @@ struct Details {
 async fn details(account: &Account, listed: Vec<PolicySummary>) -> Result<Details, ReadError> {
     let mut details = Details::default();
     let mut batches = vec![listed];
+    let mut refusal = None;
     while let Some(batch) = batches.pop() {
         if batch.is_empty() {
             continue;
@@ -59,15 +64,20 @@ async fn details(account: &Account, listed: Vec<PolicySummary>) -> Result<Detail
         details.requests += 1;
         match account.client.policies(&batch).await {
             Ok(policies) => details.take(account, &batch, policies),
-            Err(error) if !may_be_one_policys(&error) => return Err(error.into()),
-            Err(error) if batch.len() == 1 => details.refuse(account, &batch[0].policy_id, &error.to_string()),
-            Err(_) => {
-                let (front, back) = batch.split_at(batch.len() / 2);
-                batches.extend([back.to_vec(), front.to_vec()]);
+            Err(error) if !may_be_one_policys(&error) || details.requests >= MAX_REQUESTS => return Err(error.into()),
+            Err(error) => {
+                match batch.split_at(batch.len() / 2) {
+                    ([], [culprit, ..]) => details.refuse(account, &culprit.policy_id, &error.to_string()),
+                    (front, back) => batches.extend([back.to_vec(), front.to_vec()]),
+                }
+                refusal = Some(error);
             }
         }
     }
-    Ok(details)
+    match refusal {
+        Some(error) if details.policies.is_empty() => Err(error.into()),
+        _ => Ok(details),
+    }
 }
 
 impl Details {

@@ -59,3 +59,49 @@ async fn a_policy_that_cannot_be_read_holds_no_other_back_and_is_not_removed() {
     assert_eq!(running.store.last_sequence().0, BASELINE as u64);
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_was_never_read_has_its_first_sight_when_it_is() {
+    let (upstream, directory) = (Upstream::start(World::small()).await, TempDir::new().unwrap());
+    upstream.world().policies.push(("C0FFEE0000000002", "Four"));
+    upstream.world().garbled_policies.insert("C0FFEE0000000002");
+    let mut running = start(&directory, vec![account(&upstream)]);
+    running.until(baselined).await;
+    running.another_round().await;
+    running.stop().await;
+
+    upstream.world().garbled_policies.clear();
+    let running = start(&directory, vec![account(&upstream)]);
+    let events = running.events(BASELINE + 1).await;
+    assert_eq!(events[BASELINE], "policy.snapshot policy/C0FFEE0000000002");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_two_domains_list_is_told_once() {
+    let (upstream, directory) = (Upstream::start(World::small()).await, TempDir::new().unwrap());
+    let mut account = account(&upstream);
+    account.domains.push("second.example".to_owned());
+    let mut running = start(&directory, vec![account]);
+    running.until(baselined).await;
+    // The second domain's own scope, and nothing else.
+    running.events(BASELINE + 1).await;
+    running.another_round().await;
+    assert_eq!(running.store.last_sequence().0, BASELINE as u64 + 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_in_which_no_policy_can_be_read_has_failed() {
+    let (upstream, directory) = (Upstream::start(World::small()).await, TempDir::new().unwrap());
+    let all: Vec<_> = upstream.world().policies.iter().map(|(id, _)| *id).collect();
+    upstream.world().refused_policies.extend(all);
+    let mut running = start(&directory, vec![account(&upstream)]);
+    let failed = |status: &event_model::status::AccountStatus| {
+        status.watches.iter().any(|watch| watch.name == "policies" && watch.failures > 0)
+    };
+    let status = running.until(failed).await;
+    assert!(status.last_error.is_some_and(|error| error.watch == "policies"));
+    assert_eq!(running.reads("policies", "complete"), 0.0);
+    running.stop().await;
+}

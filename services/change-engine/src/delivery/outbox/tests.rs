@@ -116,6 +116,23 @@ fn a_parked_entity_stops_only_itself_and_is_let_go_in_order() {
 }
 
 #[test]
+fn an_entity_that_works_off_its_backlog_stops_only_itself() {
+    let mut outbox = outbox(Ordering::Entity, Limits { window: 4, ..ENOUGH });
+    outbox.read(Sequence(3), vec![event(1, "a"), event(2, "a"), event(3, "a")], at(0));
+    assert_eq!(start(&mut outbox, 0), Some(1));
+    let _ = end(&mut outbox, 1, 500, 0);
+    save(&mut outbox);
+    assert_eq!(start(&mut outbox, 10), Some(1), "the retry is in flight, two wait behind it");
+    outbox.read(Sequence(7), (4..8).map(|n| event(n, if n == 4 { "a" } else { "b" })).collect(), at(10));
+    save(&mut outbox);
+    for sequence in 5..8 {
+        assert_eq!(start(&mut outbox, 10), Some(sequence));
+        let _ = end(&mut outbox, sequence, 200, 10);
+    }
+    assert_eq!((outbox.cursor(), outbox.room()), (Sequence(7), 4));
+}
+
+#[test]
 fn an_exhausted_delivery_is_kept_dead_and_the_next_of_its_lane_goes_on() {
     let mut outbox = outbox(Ordering::Entity, ENOUGH);
     outbox.read(Sequence(2), vec![event(1, "a"), event(2, "a")], at(0));
