@@ -30,7 +30,6 @@ use tracing::{debug, error, warn};
 use self::{bookmark::Bookmark, pace::Pace};
 use crate::{
     error::CourierError,
-    headers,
     metrics::Standing,
     sender::{Answer, Target},
     shared::Shared,
@@ -57,6 +56,8 @@ struct Sent {
 
 enum Flow {
     GoOn,
+    /// An event was appended; what it tells of is to be stored before another one is.
+    Told,
     Gone,
 }
 
@@ -77,6 +78,8 @@ pub(crate) struct Courier {
     standing: Standing,
     stood_at: Instant,
     full: bool,
+    /// Whether it was told that the receiver fails.
+    failing: bool,
 }
 
 impl Courier {
@@ -107,10 +110,11 @@ impl Courier {
             progress.cursor,
             stored,
         );
+        let failing = outbox.records().any(|record| record.attempts > 0);
         let target = Target {
             subscription: id.clone(),
             url: subscription.url.clone(),
-            headers: headers::fixed(&subscription.headers, &config.version),
+            sealed_headers: subscription.sealed_headers.clone(),
             sealed_secrets: subscription.sealed_secrets.clone(),
         };
         debug!(subscription = %id, cursor = %progress.cursor, "delivery starts");
@@ -131,6 +135,7 @@ impl Courier {
             standing: Standing::default(),
             stood_at: Instant::now(),
             full: false,
+            failing,
         })
     }
 
@@ -265,7 +270,9 @@ impl Courier {
         while let Ok(Some(sent)) = timeout_at(deadline, self.sends.join_next()).await {
             match sent {
                 Ok(sent) => {
-                    self.ended(sent).await?;
+                    if let Flow::Told = self.ended(sent).await? {
+                        self.save(None).await?;
+                    }
                 }
                 Err(failed) => warn!(subscription = %self.subscription.id, %failed, "an attempt was lost at the stop"),
             }

@@ -20,8 +20,8 @@ pub(crate) enum CourierError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// A signing secret does not open: most often, the sealing key is another one.
-    #[error("a signing secret of {subscription} cannot be opened")]
+    /// A signing secret or a header does not open: most often, the sealing key is another one.
+    #[error("a signing secret or a header of {subscription} cannot be opened")]
     Secret {
         subscription: SubscriptionId,
         #[source]

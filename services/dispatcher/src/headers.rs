@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use event_model::EventId;
+use event_store::SealError;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use zeroize::Zeroizing;
 
 pub(crate) const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 pub(crate) const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -28,27 +30,43 @@ const RESERVED: [&str; 13] = [
 /// Families of such headers.
 const RESERVED_PREFIXES: [&str; 3] = ["webhook-", "proxy-", "ce-"];
 
-/// What every delivery to a subscription carries: its own headers, as far as they may be, and ours.
-pub(crate) fn fixed(own: &BTreeMap<String, String>, version: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in own {
-        let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value)) else {
-            continue;
-        };
-        if !is_reserved(&name) {
-            // People put credentials into them.
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-    }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+/// What this program, in this version, calls itself.
+pub(crate) fn agent(version: &str) -> HeaderValue {
     let agent = HeaderValue::try_from(format!("expensewire/{version}"));
-    headers.insert(USER_AGENT, agent.unwrap_or(HeaderValue::from_static("expensewire")));
-    headers
+    agent.unwrap_or(HeaderValue::from_static("expensewire"))
 }
 
-/// Adds what belongs to one attempt.
-pub(crate) fn stamp(headers: &mut HeaderMap, id: &EventId, timestamp_s: i64, signatures: &[String]) {
+/// The headers that a subscription has of its own, as far as they may be. `open` gives the value that is sealed under a
+/// name.
+///
+/// # Errors
+/// When a value does not open.
+pub(crate) fn own(
+    sealed: &BTreeMap<String, String>,
+    open: impl Fn(&str, &str) -> Result<Zeroizing<Vec<u8>>, SealError>,
+) -> Result<HeaderMap, SealError> {
+    let mut headers = HeaderMap::new();
+    for (text, sealed) in sealed {
+        let Some(name) = HeaderName::try_from(text.as_str()).ok().filter(|name| !is_reserved(name)) else { continue };
+        let opened = open(text, sealed)?;
+        let Ok(mut value) = HeaderValue::from_bytes(&opened) else { continue };
+        // People put credentials into them.
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// Adds what is ours and what belongs to one attempt; it stands before what a subscription says.
+pub(crate) fn stamp(
+    headers: &mut HeaderMap,
+    agent: &HeaderValue,
+    id: &EventId,
+    timestamp_s: i64,
+    signatures: &[String],
+) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, agent.clone());
     let value = |text: &str| HeaderValue::try_from(text).expect("ids, numbers and base64 are visible ASCII");
     headers.insert(WEBHOOK_ID, value(id.as_str()));
     headers.insert(WEBHOOK_TIMESTAMP, value(&timestamp_s.to_string()));
@@ -75,8 +93,15 @@ mod tests {
             ("x-bad-value", "a\r\nb"),
         ];
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let mut headers = fixed(&own, "1.2.3");
-        stamp(&mut headers, &"evt_1".parse().expect("id"), 17, &["v1,a".to_owned(), "v1,b".to_owned()]);
+        let open = |_: &str, sealed: &str| Ok(Zeroizing::new(sealed.as_bytes().to_vec()));
+        let mut headers = super::own(&own, open).expect("opened");
+        stamp(
+            &mut headers,
+            &agent("1.2.3"),
+            &"evt_1".parse().expect("id"),
+            17,
+            &["v1,a".to_owned(), "v1,b".to_owned()],
+        );
         let mut seen: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.to_str().expect("text"))).collect();
         seen.sort_unstable();
         assert_eq!(

@@ -2,7 +2,7 @@
 
 mod standing;
 
-use event_model::{delivery::Attempt, subscription::Status};
+use event_model::{AccountName, EventType, delivery::Attempt, subscription::Status};
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
 };
@@ -28,14 +28,16 @@ pub struct Metrics {
     subscriptions: IntGaugeVec,
     pub(crate) dead_letters: IntGauge,
     pub(crate) full: IntGauge,
+    events_appended: IntCounterVec,
 }
 
 impl Metrics {
-    /// Makes the metrics and registers them.
+    /// Makes the metrics and registers them. `events_appended` counts whoever appends to the log, by `account` and
+    /// `type` in this order; what the dispatcher appends is counted there. It is another's, and registered by it.
     ///
     /// # Errors
     /// When the registry has metrics of these names.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn register(registry: &Registry, events_appended: IntCounterVec) -> Result<Self, prometheus::Error> {
         let opts = |name, help| Opts::new(name, help).namespace(NAMESPACE);
         let histogram = |name, help, buckets: &[f64]| {
             Histogram::with_opts(HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec()))
@@ -87,7 +89,13 @@ impl Metrics {
                     "Subscriptions whose cursor stands because as many deliveries as may be are pending",
                 ))?,
             )?,
+            events_appended,
         })
+    }
+
+    /// An event was appended to the log.
+    pub(crate) fn appended(&self, account: &AccountName, event_type: EventType) {
+        self.events_appended.with_label_values(&[account.as_str(), event_type.as_str()]).inc();
     }
 
     /// An attempt ended.
@@ -108,6 +116,13 @@ impl Metrics {
             self.subscriptions.with_label_values(&[word]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
+}
+
+/// A counter as another part of the program would give it.
+#[cfg(test)]
+pub(crate) fn some_counter() -> IntCounterVec {
+    let opts = Opts::new("expensewire_events_appended_total", "Events appended to the log.");
+    IntCounterVec::new(opts, &["account", "type"]).expect("a counter")
 }
 
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {

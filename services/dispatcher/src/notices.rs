@@ -1,15 +1,19 @@
 //! Events about deliveries themselves: that one was given up, that a subscription was disabled.
 //!
-//! They are appended *before* what they tell of is stored: a kill in between repeats the event (as a new revision, the
-//! attempt being made again) rather than losing it.
+//! They are appended *before* what they tell of is stored, so that a kill in between loses none. It does not repeat one
+//! either: the courier stores what it told of before it tells anything else, so what it may find told and not stored is
+//! the last event about its subscription.
 
 use event_model::{
-    AccountName, Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject, SubscriptionId,
+    AccountName, Data, Detection, EntityKind, Event, EventDraft, EventType, Revision, Sequence, Subject, Subscription,
+    SubscriptionId,
     delivery::{Attempt, Payload},
 };
 use event_store::{EventStore, StoreError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::shared::Shared;
 
 /// How often an append is tried anew because somebody else appended to the same subscription: nobody does.
 const MAX_TRIES: usize = 8;
@@ -25,7 +29,7 @@ pub(crate) fn tells_of_its_end(payload: &Payload) -> bool {
 
 /// Appends `subscription.exhausted`: `payload` was given up after `attempts` attempts, the last of which is `last`.
 pub(crate) async fn exhausted(
-    store: &EventStore,
+    shared: &Shared,
     subscription: &SubscriptionId,
     payload: &Payload,
     attempts: u32,
@@ -39,32 +43,43 @@ pub(crate) async fn exhausted(
         "outcome": last.outcome.as_str(),
     });
     let Ok(account) = account.parse() else { return Ok(()) };
-    append(store, &account, subscription, EventType::SubscriptionExhausted, object, Timestamp::now()).await
+    let told = |last: &Event| last.data.object["event"]["id"] == id.as_str();
+    append(shared, &account, subscription, EventType::SubscriptionExhausted, object, told).await
 }
 
 /// Appends `subscription.disabled` under `account`.
 pub(crate) async fn disabled(
-    store: &EventStore,
-    subscription: &SubscriptionId,
+    shared: &Shared,
+    subscription: &Subscription,
     account: &AccountName,
     reason: &str,
 ) -> Result<(), StoreError> {
-    let object = json!({ "subscriptionID": subscription, "status": "disabled", "reason": reason });
-    append(store, account, subscription, EventType::SubscriptionDisabled, object, Timestamp::now()).await
+    let object = json!({ "subscriptionID": subscription.id, "status": "disabled", "reason": reason });
+    // Resuming is a change: what was told before it was about an earlier disabling.
+    let told = |last: &Event| last.detection.observed_at > subscription.updated_at;
+    append(shared, account, &subscription.id, EventType::SubscriptionDisabled, object, told).await
 }
 
+/// Appends an event, unless the last one about the subscription has its type and `told` says that it is the same.
 async fn append(
-    store: &EventStore,
+    shared: &Shared,
     account: &AccountName,
     subscription: &SubscriptionId,
     event_type: EventType,
     object: Value,
-    at: Timestamp,
+    told: impl Fn(&Event) -> bool,
 ) -> Result<(), StoreError> {
-    let subject = Subject::new(EntityKind::Subscription, subscription.as_str());
+    let (subject, at) = (Subject::new(EntityKind::Subscription, subscription.as_str()), Timestamp::now());
     let mut tries = 1;
     loop {
-        let known = store.entity(account, &subject).await?;
+        let known = shared.store.entity(account, &subject).await?;
+        if let Some(state) = &known
+            && let Some(last) = last_event(&shared.store, state.sequence).await?
+            && last.event_type == event_type
+            && told(&last)
+        {
+            return Ok(());
+        }
         let draft = EventDraft {
             event_type,
             timestamp: at,
@@ -74,9 +89,19 @@ async fn append(
             data: Data { object: object.clone(), ..Data::default() },
             detection: Detection { observed_at: at, not_before: None, inferred: false },
         };
-        match store.append(vec![draft]).await {
+        match shared.store.append(vec![draft]).await {
+            Ok(_) => {
+                shared.metrics.appended(account, event_type);
+                return Ok(());
+            }
             Err(StoreError::RevisionConflict { .. }) if tries < MAX_TRIES => tries += 1,
-            other => return other.map(drop),
+            Err(error) => return Err(error),
         }
     }
+}
+
+/// The event at `sequence`, read whole; one that cannot be read so tells nothing.
+async fn last_event(store: &EventStore, sequence: Sequence) -> Result<Option<Event>, StoreError> {
+    let stored = store.event(sequence).await?;
+    Ok(stored.and_then(|stored| serde_json::from_slice(&stored.body).ok()))
 }

@@ -1,6 +1,7 @@
 //! One attempt: signs, posts, and says how it ended.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     io,
     sync::Arc,
@@ -10,14 +11,14 @@ use std::{
 use bytes::Bytes;
 use change_engine::delivery::retry_after;
 use event_model::{
-    EventId, SubscriptionId,
+    EventId, Subscription, SubscriptionId,
     delivery::{Attempt, Outcome},
 };
 use event_store::{SealError, Sealer};
 use jiff::Timestamp;
 use reqwest::{
     Client, Response,
-    header::{HeaderMap, RETRY_AFTER},
+    header::{HeaderMap, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use tokio::{
@@ -43,7 +44,7 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 pub(crate) struct Target {
     pub(crate) subscription: SubscriptionId,
     pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
+    pub(crate) sealed_headers: BTreeMap<String, String>,
     pub(crate) sealed_secrets: Vec<String>,
 }
 
@@ -58,6 +59,7 @@ pub(crate) struct Sender {
     client: Client,
     guard: Guard,
     sealer: Sealer,
+    agent: HeaderValue,
     timeout: Duration,
     connections: Semaphore,
 }
@@ -79,22 +81,30 @@ impl Sender {
             .build()
             .map_err(DispatcherError::Client)?;
         let connections = Semaphore::new(config.max_connections.max(1));
-        Ok(Self { client, guard, sealer, timeout: config.timeout, connections })
+        let (agent, timeout) = (headers::agent(&config.version), config.timeout);
+        Ok(Self { client, guard, sealer, agent, timeout, connections })
     }
 
     /// Makes one attempt. The deadline runs from when it is its turn.
     ///
     /// # Errors
-    /// When a secret of the subscription cannot be opened; nothing was sent then.
+    /// When a secret or a header of the subscription cannot be opened; nothing was sent then.
     pub(crate) async fn send(&self, target: &Target, id: &EventId, body: Bytes) -> Result<Answer, SealError> {
         // Never closed; if it were, sending unbounded would still be better than not sending.
         let _permit = self.connections.acquire().await.ok();
         let (at, began) = (Timestamp::now(), Instant::now());
-        let mut headers = target.headers.clone();
-        headers::stamp(&mut headers, id, at.as_second(), &self.signatures(target, id, at, &body)?);
+        let mut headers = self.own_headers(target)?;
+        headers::stamp(&mut headers, &self.agent, id, at.as_second(), &self.signatures(target, id, at, &body)?);
         let (outcome, retry_after) = self.post(&target.url, headers, body).await;
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Answer { attempt: Attempt { at, duration_ms, outcome }, retry_after })
+    }
+
+    /// The subscription's own headers. The opened values are wiped here; the request's copies go with it.
+    fn own_headers(&self, target: &Target) -> Result<HeaderMap, SealError> {
+        headers::own(&target.sealed_headers, |name, sealed| {
+            self.sealer.open(&Subscription::header_place(&target.subscription, name), sealed)
+        })
     }
 
     /// One signature per secret. The opened secrets are wiped when they are dropped here.

@@ -113,9 +113,11 @@ impl Supervisor {
 
     /// Subscriptions deleted while nothing ran are known by what was kept of them.
     async fn find_left_behind(&mut self) -> Result<(), StoreError> {
-        for (id, _) in self.shared.progress.list("").await? {
-            self.known.extend(id.parse::<SubscriptionId>());
-        }
+        let progress = self.shared.progress.list("").await?.into_iter().map(|(id, _)| id);
+        self.known.extend(progress.filter_map(|id| id.parse::<SubscriptionId>().ok()));
+        // A kill in the midst of a deletion may leave these alone.
+        let pending = self.shared.pending.list("").await?.into_iter().map(|(_, record)| record.subscription);
+        self.known.extend(pending);
         Ok(())
     }
 
@@ -257,10 +259,10 @@ mod tests {
     use event_store::{EventStore, Sealer, StoreConfig};
 
     use super::*;
-    use crate::{DispatcherConfig, Metrics};
+    use crate::{DispatcherConfig, Metrics, metrics::some_counter};
 
     fn supervisor(store: EventStore) -> Supervisor {
-        let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
+        let metrics = Metrics::register(&prometheus::Registry::new(), some_counter()).expect("metrics");
         let shared = Shared::new(DispatcherConfig::default(), store, Sealer::new([7; 32]), metrics).expect("shared");
         Supervisor::new(Arc::new(shared), CancellationToken::new())
     }

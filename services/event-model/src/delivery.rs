@@ -11,7 +11,7 @@ use crate::{
     subscription::SubscriptionId,
 };
 
-/// How far a subscription has come. Written by the dispatcher alone.
+/// How far a subscription has come. Written by the dispatcher; deleting the subscription through the API removes it too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Every event up to here is delivered, not wanted, or recorded as a [`PendingDelivery`].

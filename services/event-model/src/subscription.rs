@@ -78,8 +78,9 @@ pub struct Subscription {
     pub ordering: Ordering,
     /// At most so many deliveries a second; `None` for no limit.
     pub rate_per_s: Option<u32>,
-    /// Headers added to each delivery.
-    pub headers: BTreeMap<String, String>,
+    /// Headers added to each delivery, by name. Each value is sealed by the store's sealing key with
+    /// [`Self::header_place`] as associated data: people put credentials into them.
+    pub sealed_headers: BTreeMap<String, String>,
     /// For people.
     pub description: Option<String>,
     /// Whether it delivers.
@@ -92,6 +93,14 @@ pub struct Subscription {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+impl Subscription {
+    /// What the sealed value of the header `name` of the subscription `id` is bound to: it opens nowhere else.
+    pub fn header_place(id: &SubscriptionId, name: &str) -> String {
+        // An id has no slash: no two places are written alike.
+        format!("{id}/header/{name}")
+    }
 }
 
 /// The form of a delivery.

@@ -42,11 +42,16 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
     let api = format!("http://{}", service.address());
     let key = service.new_admin_key().unwrap_or_default().to_owned();
     scene.announce(&api, &key, limits);
+    let mut failed = None;
     let play = play::run(scene.clone(), api, key);
-    let ended = tokio::select! {
-        outcome = service.run_until(asked) => outcome,
-        failed = play => failed,
+    let over = async {
+        tokio::select! {
+            biased;
+            () = asked => {}
+            outcome = play => failed = outcome.err(),
+        }
     };
+    let ended = service.run_until(over).await;
     scene.clear().await;
-    ended
+    ended.and(failed.map_or(Ok(()), Err))
 }

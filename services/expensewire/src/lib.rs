@@ -11,12 +11,15 @@ pub mod signals;
 pub mod sim;
 pub mod telemetry;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cli::{Cli, Command};
 use exit::{Exit, Failure};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
+
+/// How long the end of the process waits for threads that are still blocked.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// The program: reads the command line, does what it says, and answers the exit code.
 pub fn main() -> ExitCode {
@@ -31,10 +34,10 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint("see --log in --help"))?;
     use_ring();
     match &cli.command {
-        Command::Serve(args) => many_threads()?.block_on(serve::run(args)),
-        Command::Demo(args) => many_threads()?.block_on(async { Ok(demo::run(args).await.map(|()| Exit::Ok)?) }),
-        Command::Sim(args) => many_threads()?.block_on(async { Ok(sim::run(args).await.map(|()| Exit::Ok)?) }),
-        Command::Client(command) => one_thread()?.block_on(cli::run(command)),
+        Command::Serve(args) => on(Builder::new_multi_thread(), serve::run(args)),
+        Command::Demo(args) => on(Builder::new_multi_thread(), async { Ok(demo::run(args).await.map(|()| Exit::Ok)?) }),
+        Command::Sim(args) => on(Builder::new_multi_thread(), async { Ok(sim::run(args).await.map(|()| Exit::Ok)?) }),
+        Command::Client(command) => on(Builder::new_current_thread(), cli::run(command)),
     }
 }
 
@@ -51,14 +54,14 @@ fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-fn many_threads() -> Result<Runtime, Failure> {
-    started(Builder::new_multi_thread().enable_all().build())
-}
-
-fn one_thread() -> Result<Runtime, Failure> {
-    started(Builder::new_current_thread().enable_all().build())
-}
-
-fn started(runtime: std::io::Result<Runtime>) -> Result<Runtime, Failure> {
-    runtime.map_err(|error| Failure::new(Exit::Unexpected, format!("cannot start: {error}")))
+/// Runs `work` to its end. What still blocks a thread then (a name server that does not answer, a disk that does not
+/// return) is not waited for.
+fn on(mut builder: Builder, work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Unexpected, format!("cannot start: {error}")))?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(LINGER);
+    outcome
 }

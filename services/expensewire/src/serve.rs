@@ -1,5 +1,7 @@
 //! `expensewire serve`: the service, from its configuration to its last flush.
 
+use std::pin::pin;
+
 use anyhow::Result;
 
 use crate::{
@@ -18,8 +20,12 @@ pub async fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let asked = signals::stop_asked()?;
-    let service = Service::start(loaded.config).await?;
+    let mut asked = pin!(signals::stop_asked()?);
+    // Opening a large store takes its time; who asks to stop meanwhile need not wait for it.
+    let service = tokio::select! {
+        started = Service::start(loaded.config) => started?,
+        () = &mut asked => return Ok(Exit::Ok),
+    };
     if let Some(key) = service.new_admin_key() {
         println!("A new admin key, shown only this once: {key}");
     }

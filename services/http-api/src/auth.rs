@@ -115,17 +115,26 @@ fn hash(token: &str) -> String {
     blake3::Hasher::new_derive_key(HASH_CONTEXT).update(token.as_bytes()).finalize().to_hex().to_string()
 }
 
-/// Lets a request through that carries a known key, and tells the handler whose it is.
+/// Whether `path` needs a key: everything under `/v1` does, also what is not there, so that who has none learns nothing.
+fn is_keyed(path: &str) -> bool {
+    path.strip_prefix("/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Lets a request through that needs no key or carries a known one, and tells the handler and the log whose it is.
 pub(crate) async fn required(
     State(api): State<Arc<Api>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
+    if !is_keyed(request.uri().path()) {
+        return Ok(next.run(request).await);
+    }
     let token = bearer(request.headers()).ok_or(Refusal::NoKey)?;
     if token.len() > MAX_TOKEN {
         return Err(Refusal::BadKey);
     }
     let key = api.keys.get(&hash(token)).await?.ok_or(Refusal::BadKey)?;
+    tracing::Span::current().record("key_id", &key.id);
     request.extensions_mut().insert(Caller { key_id: key.id });
     Ok(next.run(request).await)
 }
@@ -142,5 +151,39 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         parts.extensions.get::<Self>().cloned().ok_or(Refusal::NoKey)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{routes, state::testing};
+
+    #[tokio::test]
+    async fn the_log_says_which_key_was_used_and_not_what_it_is() {
+        let (api, _directory) = testing::api();
+        let token = ensure_admin_key(&api.deps.store, None).await.expect("a store").expect("a key");
+        let key = api.keys.get(&hash(&token)).await.expect("read").expect("stored");
+        let (lines, _noting) = testing::Lines::noted();
+        let request = Request::builder().uri("/v1/accounts").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.body(Body::empty()).expect("a request");
+        let response = routes::router(&api).oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), http::StatusCode::OK);
+        assert_eq!(lines.with("answered").len(), 1);
+        assert!(lines.with("answered")[0].contains(&key.id), "{:?}", lines.with("answered"));
+        assert!(lines.with(&token).is_empty());
+    }
+
+    #[test]
+    fn everything_under_v1_is_keyed_and_nothing_else() {
+        for keyed in ["/v1", "/v1/", "/v1/events", "/v1//", "/v1/%"] {
+            assert!(is_keyed(keyed), "{keyed}");
+        }
+        for open in ["/", "/metrics", "/v10", "/v2/v1/"] {
+            assert!(!is_keyed(open), "{open}");
+        }
     }
 }

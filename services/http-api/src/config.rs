@@ -77,5 +77,5 @@ pub const MIN_ADMIN_KEY: usize = 24;
 /// Longest bearer token that is looked at.
 pub const MAX_TOKEN: usize = 512;
 
-/// How long the store is taken to be ready after it was: `/readyz` is open to all, and asking the writer costs a flush.
+/// How long the store is taken to be as ready as it was: `/readyz` is open to all, and asking the writer costs a flush.
 pub const READY_KEPT: Duration = Duration::from_secs(1);

@@ -44,7 +44,14 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
     let method = request.method().clone();
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| NO_ROUTE.to_owned(), |m| m.as_str().to_owned());
-    let span = tracing::info_span!("request", %method, route, request_id = id, status = tracing::field::Empty);
+    let span = tracing::info_span!(
+        "request",
+        %method,
+        route,
+        request_id = id,
+        key_id = tracing::field::Empty,
+        status = tracing::field::Empty
+    );
 
     async {
         let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
@@ -109,7 +116,7 @@ fn rendered(response: Response, request_id: &str) -> Response {
 }
 
 /// A failure and what it came from, outermost first.
-fn chain(failure: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(failure: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(failure), |e| e.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

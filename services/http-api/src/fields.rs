@@ -71,6 +71,15 @@ impl<T> Setting<T> {
         }
     }
 
+    /// The same of what `change` makes of the value.
+    pub fn try_map<U, E>(self, change: impl FnOnce(T) -> Result<U, E>) -> Result<Setting<U>, E> {
+        Ok(match self {
+            Self::Keep => Setting::Keep,
+            Self::Clear => Setting::Clear,
+            Self::Set(value) => Setting::Set(change(value)?),
+        })
+    }
+
     /// As [`Self::given`], or the default.
     pub fn or_default(self) -> T
     where

@@ -11,6 +11,9 @@
 //! | after `done` | a plan, `done` | answers from it; what was deleted since stays deleted |
 //!
 //! Two requests with one key at the same time: the second is refused (409) until the first has its answer.
+//!
+//! A caller that goes away in the midst is no crash: carrying out and noting `done` is a task of its own. Else a plan that
+//! was carried out and not noted would be carried out again up to a day later, and bring back what was deleted since.
 
 use std::sync::Arc;
 
@@ -20,12 +23,13 @@ use event_store::{Durability, StoreError};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 
 use crate::{
     auth::Caller,
     config::{IDEMPOTENCY_KEPT, IDEMPOTENCY_SWEEP, MAX_IDEMPOTENCY_KEY},
     problem::{Fault, Refusal},
-    state::Api,
+    state::{Api, Claim},
 };
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -101,9 +105,9 @@ pub(crate) async fn once(
         return answer(plan);
     };
     let in_progress = || Refusal::Conflict("a request with this idempotency key is being answered".to_owned());
-    let _claim = api.claim(&key).ok_or_else(in_progress)?;
+    let claim = api.claim(&key).ok_or_else(in_progress)?;
     let kept = api.answers.get(&key).await?.filter(|record| is_kept(record, Timestamp::now()));
-    let (mut record, plan) = match kept {
+    let (record, plan) = match kept {
         Some(record) if record.request != request => return Err(Refusal::KeyReused),
         Some(record) => {
             let plan = opened(api, &key, &record)?;
@@ -116,21 +120,37 @@ pub(crate) async fn once(
             (record, plan)
         }
     };
-    if !record.done {
-        carry_out(api, &plan.effect).await?;
-        record.done = true;
-        api.answers.put(&key, &record, Durability::Durable).await?;
+    if record.done {
+        return answer(plan);
     }
-    answer(plan)
+    let finishing = tokio::spawn(finish(Arc::clone(api), claim, key, record, plan).in_current_span());
+    // A panic there is one of this request.
+    answer(finishing.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?)
 }
 
-async fn carry_out(api: &Api, effect: &Effect) -> Result<(), StoreError> {
+/// Carries the plan out and notes that it is done, with the key claimed until then.
+async fn finish(api: Arc<Api>, _claim: Claim, key: String, record: Record, plan: Plan) -> Result<Plan, Refusal> {
+    carry_out(&api, &plan.effect).await?;
+    api.answers.put(&key, &Record { done: true, ..record }, Durability::Durable).await?;
+    Ok(plan)
+}
+
+async fn carry_out(api: &Api, effect: &Effect) -> Result<(), Refusal> {
     match effect {
         Effect::Subscribe { subscription } => {
-            api.subscriptions.put(subscription.id.as_str(), subscription, Durability::Durable).await
+            api.subscriptions.put(subscription.id.as_str(), subscription, Durability::Durable).await?;
         }
-        Effect::Enqueue { key, delivery } => api.pending.put(key, delivery, Durability::Durable).await,
+        Effect::Enqueue { key, delivery } => {
+            // A deletion takes what waits with it: nothing may be added for a subscription that is gone by now.
+            let _alone = api.changing.lock().await;
+            let id = delivery.subscription.as_str();
+            if api.subscriptions.get(id).await?.is_none() {
+                return Err(Refusal::NotFound { what: "subscription", id: id.to_owned() });
+            }
+            api.pending.put(key, delivery, Durability::Durable).await?;
+        }
     }
+    Ok(())
 }
 
 fn sealed(api: &Api, key: &str, request: String, plan: &Plan) -> Result<Record, Refusal> {
@@ -183,3 +203,6 @@ async fn sweep(api: &Api, now: Timestamp) -> Result<(), StoreError> {
     let old: Vec<_> = old.collect();
     if old.is_empty() { Ok(()) } else { api.answers.apply(old, Durability::Relaxed).await }
 }
+
+#[cfg(test)]
+mod tests;

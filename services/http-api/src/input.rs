@@ -9,6 +9,7 @@ use event_model::{
     AccountName, EventFilter, Sequence, Subscription, SubscriptionId, TypeGlob,
     subscription::{Format, Ordering, Status},
 };
+use event_store::{SealError, Sealer};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use url::Url;
@@ -33,7 +34,7 @@ pub(crate) struct Creation {
     format: Format,
     ordering: Ordering,
     rate_per_s: Option<u32>,
-    headers: BTreeMap<String, String>,
+    headers: headers::Merge,
     description: Option<String>,
 }
 
@@ -50,8 +51,17 @@ pub(crate) struct Change {
     description: Setting<String>,
 }
 
+/// A change that may be stored: the values of its headers are sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SealedChange {
+    change: Change,
+    headers: Setting<headers::SealedMerge>,
+}
+
 /// What reading is done against.
 pub(crate) struct Known<'a> {
+    /// Opens the headers that stand, so that their size counts.
+    pub sealer: &'a Sealer,
     /// The configured accounts.
     pub accounts: &'a [AccountName],
     /// The end of the log.
@@ -78,37 +88,42 @@ pub(crate) fn creation(body: Map<String, Value>, known: &Known<'_>) -> (Creation
         format: fields.take("format", format).or_default(),
         ordering: fields.take("ordering", ordering).or_default(),
         rate_per_s: fields.take("rate_per_s", rate).given(),
-        headers: fields.take("headers", headers::read).or_default().into_new(),
+        headers: fields.take("headers", headers::read).or_default(),
         description: fields.take("description", description).given(),
     };
+    read.headers.check_total(&mut fields.faults, "/headers", &BTreeMap::new());
     (read, fields.finish(ON_CREATION))
 }
 
 impl Creation {
-    /// The subscription that this makes, unless `faults` were found: what could not be read is among them.
+    /// The subscription that this makes, unless `faults` were found: what could not be read is among them. What is
+    /// secret of it, `secret` first of all, is sealed.
     pub fn complete(
         self,
         faults: Faults,
         id: SubscriptionId,
-        sealed_secret: String,
+        sealer: &Sealer,
+        secret: &[u8],
         now: Timestamp,
     ) -> Result<Subscription, Refusal> {
         faults.finish()?;
         let (Some(url), Some(events)) = (self.url, self.events) else {
             return Err(Refusal::Fields(vec![Fault::at("", "url and events are required")]));
         };
+        let mut sealed_headers = BTreeMap::new();
+        self.headers.sealed(sealer, &id)?.onto(&mut sealed_headers);
         Ok(Subscription {
+            sealed_secrets: vec![sealer.seal(id.as_str(), secret)?],
             id,
             url,
             filter: EventFilter { events, accounts: self.accounts, policies: self.policies },
             format: self.format,
             ordering: self.ordering,
             rate_per_s: self.rate_per_s,
-            headers: self.headers,
+            sealed_headers,
             description: self.description,
             status: Status::Active,
             start_after: self.start_after,
-            sealed_secrets: vec![sealed_secret],
             created_at: now,
             updated_at: now,
         })
@@ -134,7 +149,7 @@ pub(crate) fn change(body: Map<String, Value>, current: &Subscription, known: &K
         }
     }
     if let Setting::Set(merge) = &read.headers {
-        headers::check_total(&mut fields.faults, "/headers", &merge.onto(&current.headers));
+        merge.check_total(&mut fields.faults, "/headers", &headers::lengths(known.sealer, current));
     }
     for fixed in ["from", "format"] {
         let _: Setting<()> = fields.take(fixed, |faults, at, _| {
@@ -146,20 +161,30 @@ pub(crate) fn change(body: Map<String, Value>, current: &Subscription, known: &K
 }
 
 impl Change {
+    /// The change as the subscription `id` may keep it.
+    pub fn sealed(mut self, sealer: &Sealer, id: &SubscriptionId) -> Result<SealedChange, SealError> {
+        let headers = std::mem::replace(&mut self.headers, Setting::Keep);
+        let headers = headers.try_map(|merge| merge.sealed(sealer, id))?;
+        Ok(SealedChange { change: self, headers })
+    }
+}
+
+impl SealedChange {
     /// Makes the change to `subscription`.
     pub fn apply(&self, subscription: &mut Subscription) {
-        replace(&mut subscription.url, &self.url);
-        replace(&mut subscription.filter.events, &self.events);
-        reset(&mut subscription.filter.accounts, &self.accounts);
-        reset(&mut subscription.filter.policies, &self.policies);
-        reset(&mut subscription.ordering, &self.ordering);
+        let change = &self.change;
+        replace(&mut subscription.url, &change.url);
+        replace(&mut subscription.filter.events, &change.events);
+        reset(&mut subscription.filter.accounts, &change.accounts);
+        reset(&mut subscription.filter.policies, &change.policies);
+        reset(&mut subscription.ordering, &change.ordering);
         match &self.headers {
             Setting::Keep => {}
-            Setting::Clear => subscription.headers.clear(),
-            Setting::Set(merge) => subscription.headers = merge.onto(&subscription.headers),
+            Setting::Clear => subscription.sealed_headers.clear(),
+            Setting::Set(merge) => merge.onto(&mut subscription.sealed_headers),
         }
-        optional(&mut subscription.rate_per_s, &self.rate_per_s);
-        optional(&mut subscription.description, &self.description);
+        optional(&mut subscription.rate_per_s, &change.rate_per_s);
+        optional(&mut subscription.description, &change.description);
     }
 }
 

@@ -80,7 +80,7 @@ pub(crate) async fn read(
     loop {
         // Without a filter each event read is one of the page; with one, few may be.
         let wanted = if query.is_everything() { bounds.events - page.events.len() } else { READ_BATCH };
-        let batch = store.read_after(page.next, wanted.min(READ_BATCH)).await?;
+        let batch = store.read_page(page.next, wanted.min(READ_BATCH), bounds.bytes - bytes).await?;
         if batch.is_empty() {
             return Ok(page);
         }

@@ -32,6 +32,8 @@ pub(crate) enum Refusal {
         what: &'static str,
         id: String,
     },
+    /// It may be there, but it cannot be found in the way that was asked for.
+    NoLookup(&'static str),
     /// The path, the query or a header says nothing that we know.
     Parameters(Vec<Fault>),
     /// The body is not JSON.
@@ -49,6 +51,8 @@ pub(crate) enum Refusal {
     KeyReused,
     /// A bound is reached that time alone lowers.
     Busy(&'static str),
+    /// The store takes no writes, which was logged when it began.
+    NotReady,
     Store(StoreError),
     Seal(SealError),
     /// A value of ours does not go into its text form, or out of it.
@@ -145,7 +149,7 @@ fn class(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         Refusal::NoKey | Refusal::BadKey => (S::UNAUTHORIZED, "/problems/unauthorized", "An API key is needed"),
         Refusal::NoRoute => (S::NOT_FOUND, "/problems/no-route", "No such route"),
         Refusal::NoMethod => (S::METHOD_NOT_ALLOWED, "/problems/method", "The route has no such method"),
-        Refusal::NotFound { .. } => (S::NOT_FOUND, "/problems/not-found", "Not found"),
+        Refusal::NotFound { .. } | Refusal::NoLookup(_) => (S::NOT_FOUND, "/problems/not-found", "Not found"),
         Refusal::Parameters(_) => (S::BAD_REQUEST, "/problems/parameters", "A parameter is wrong"),
         Refusal::NotJson(_) => (S::BAD_REQUEST, "/problems/json", "The body is not JSON"),
         Refusal::BodyBroken => (S::BAD_REQUEST, "/problems/body-broken", "The body did not arrive whole"),
@@ -158,7 +162,7 @@ fn class(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
             (S::UNPROCESSABLE_ENTITY, "/problems/idempotency-key-reused", "The idempotency key was used before")
         }
         Refusal::Busy(_) => (S::SERVICE_UNAVAILABLE, "/problems/busy", "Too much at once"),
-        Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
+        Refusal::NotReady | Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
             (S::SERVICE_UNAVAILABLE, "/problems/store-closed", "The store takes nothing now")
         }
         Refusal::Store(_) | Refusal::Seal(_) | Refusal::Encoding(_) | Refusal::Panicked => {
@@ -183,8 +187,8 @@ fn detail(refusal: &Refusal) -> String {
         Refusal::TooSlow => format!("a request may take {} s", REQUEST_TIMEOUT.as_secs()),
         Refusal::Conflict(why) => why.clone(),
         Refusal::KeyReused => "it came with another request within the last 24 h; use a new key".to_owned(),
-        Refusal::Busy(what) => (*what).to_owned(),
-        Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
+        Refusal::Busy(what) | Refusal::NoLookup(what) => (*what).to_owned(),
+        Refusal::NotReady | Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
             "try again when the service has restarted".to_owned()
         }
         Refusal::Store(_) | Refusal::Seal(_) | Refusal::Encoding(_) | Refusal::Panicked => {

@@ -32,20 +32,21 @@ mod subscriptions;
 /// Every route, each layer inside the one that follows it.
 pub(crate) fn router(api: &Arc<Api>) -> Router {
     Router::new()
-        .merge(keyed().route_layer(from_fn_with_state(Arc::clone(api), auth::required)))
+        .merge(keyed())
         .route("/", get(health::index))
         .route("/metrics", get(health::metrics))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .fallback(async || Refusal::NoRoute)
         .method_not_allowed_fallback(async || Refusal::NoMethod)
+        .layer(from_fn_with_state(Arc::clone(api), auth::required))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(from_fn_with_state(Arc::clone(api), edge::around))
         .with_state(Arc::clone(api))
 }
 
-/// The routes that need a key.
+/// The routes that need a key, as everything does that begins so.
 fn keyed() -> Router<Arc<Api>> {
     Router::new()
         .route("/v1/subscriptions", get(subscriptions::list).post(subscriptions::create))

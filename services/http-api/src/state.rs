@@ -22,8 +22,10 @@ use url::Url;
 use crate::{
     auth::StoredKey,
     config::{MAX_STREAMS, READY_KEPT},
+    edge,
     idempotency::Record,
     metrics::Metrics,
+    problem::Refusal,
 };
 
 /// A key that no record has: the records of its table have hashes for keys.
@@ -66,7 +68,13 @@ pub(crate) struct Api {
     /// Held while a subscription is changed, so that two changes of it never mix. Changes are made by people: rare.
     pub changing: tokio::sync::Mutex<()>,
     claims: Mutex<BTreeSet<String>>,
-    ready_at: tokio::sync::Mutex<Option<Instant>>,
+    readiness: tokio::sync::Mutex<Option<Readiness>>,
+}
+
+/// What the store said when it was last asked.
+struct Readiness {
+    at: Instant,
+    ready: bool,
 }
 
 impl Api {
@@ -82,7 +90,7 @@ impl Api {
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             changing: tokio::sync::Mutex::new(()),
             claims: Mutex::new(BTreeSet::new()),
-            ready_at: tokio::sync::Mutex::new(None),
+            readiness: tokio::sync::Mutex::new(None),
             deps,
         }
     }
@@ -92,17 +100,29 @@ impl Api {
         self.deps.accounts.borrow().iter().map(|status| status.name.clone()).collect()
     }
 
-    /// Fails unless the store can be read and takes writes.
-    pub async fn ready(&self) -> Result<(), StoreError> {
-        let mut ready_at = self.ready_at.lock().await;
-        if ready_at.is_some_and(|at| at.elapsed() < READY_KEPT) {
-            return Ok(());
-        }
-        *ready_at = None;
-        // Nothing has this key, so nothing changes; a store that takes no writes refuses even that.
-        self.answers.delete(READY_KEY, Durability::Relaxed).await?;
-        *ready_at = Some(Instant::now());
-        Ok(())
+    /// Fails unless the store can be read and takes writes. That it began to fail is logged once, not at each probe.
+    pub async fn ready(&self) -> Result<(), Refusal> {
+        let mut known = self.readiness.lock().await;
+        let ready = match &*known {
+            Some(Readiness { at, ready }) if at.elapsed() < READY_KEPT => *ready,
+            before => {
+                let failing = before.as_ref().is_some_and(|before| !before.ready);
+                let ready = self.asked().await.inspect_err(|error| {
+                    if !failing {
+                        tracing::error!(failure = %edge::chain(error), "the store is not ready");
+                    }
+                });
+                let ready = ready.is_ok();
+                *known = Some(Readiness { at: Instant::now(), ready });
+                ready
+            }
+        };
+        if ready { Ok(()) } else { Err(Refusal::NotReady) }
+    }
+
+    /// Nothing has this key, so nothing changes; a store that takes no writes refuses even that.
+    async fn asked(&self) -> Result<bool, StoreError> {
+        self.answers.delete(READY_KEY, Durability::Relaxed).await
     }
 
     /// Takes `key` for one request; `None` while another request holds it.
@@ -126,9 +146,13 @@ impl Drop for Claim {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! An API over an empty store, for tests of its parts.
+    //! An API over an empty store, for tests of its parts, and what is logged meanwhile.
 
+    use std::io::{self, Write};
+
+    use event_model::{Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject};
     use event_store::StoreConfig;
+    use tracing::subscriber::DefaultGuard;
 
     use super::*;
 
@@ -137,6 +161,20 @@ pub(crate) mod testing {
     impl TargetPolicy for Anywhere {
         fn check<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<(), String>> {
             Box::pin(async { Ok(()) })
+        }
+    }
+
+    /// A report of `acme` that is new.
+    pub(crate) fn draft(id: &str) -> EventDraft {
+        let at = "2026-04-02T09:14:00Z".parse().expect("a time");
+        EventDraft {
+            event_type: EventType::ReportCreated,
+            timestamp: at,
+            account: "acme".parse::<AccountName>().expect("a name"),
+            subject: Subject::new(EntityKind::Report, id),
+            revision: Revision(1),
+            data: Data { object: serde_json::json!({}), ..Data::default() },
+            detection: Detection { observed_at: at, not_before: None, inferred: false },
         }
     }
 
@@ -154,5 +192,58 @@ pub(crate) mod testing {
             version: "0.0.0".to_owned(),
         };
         (Arc::new(Api::new(deps, metrics, CancellationToken::new())), directory)
+    }
+
+    /// The lines that this test's thread logs; what a test spawns runs there too.
+    #[derive(Clone, Default)]
+    pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        /// Begins to note them, until the guard is dropped.
+        pub fn noted() -> (Self, DefaultGuard) {
+            let lines = Self::default();
+            let writer = lines.clone();
+            let noting = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+            let noting = noting.with_writer(move || writer.clone()).finish();
+            (lines, tracing::subscriber::set_default(noting))
+        }
+
+        /// Those with these words.
+        pub fn with(&self, words: &str) -> Vec<String> {
+            let bytes = self.0.lock().expect("lock").clone();
+            let text = String::from_utf8(bytes).expect("text");
+            text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
+        }
+    }
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("lock").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn that_the_store_is_not_ready_is_told_once_however_often_it_is_probed() {
+        let (api, _directory) = testing::api();
+        let (lines, _noting) = testing::Lines::noted();
+        api.ready().await.expect("ready");
+        api.deps.store.close().await.expect("closed");
+        tokio::time::pause();
+        for _ in 0..3 {
+            tokio::time::advance(READY_KEPT).await;
+            assert!(matches!(api.ready().await, Err(Refusal::NotReady)));
+            assert!(matches!(api.ready().await, Err(Refusal::NotReady)));
+        }
+        assert_eq!(lines.with("the store is not ready").len(), 1);
+        assert_eq!(lines.with("ERROR").len(), 1);
     }
 }

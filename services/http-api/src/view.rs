@@ -64,7 +64,7 @@ impl SubscriptionView {
             format: subscription.format,
             ordering: subscription.ordering,
             rate_per_s: subscription.rate_per_s,
-            headers: subscription.headers.into_keys().map(|name| (name, HIDDEN)).collect(),
+            headers: subscription.sealed_headers.into_keys().map(|name| (name, HIDDEN)).collect(),
             description: subscription.description,
             status: subscription.status,
             cursor: progress.cursor,

@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn gauges_are_bounded_grow_with_time_and_go_with_their_subscription() {
-        let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
+        let metrics = Metrics::register(&prometheus::Registry::new(), crate::metrics::some_counter()).expect("metrics");
         let boards = Boards::default();
         let id = |n: usize| SubscriptionId::from_unique(&n.to_string()).expect("id");
         let at = |second| Timestamp::from_second(second).expect("in range");

@@ -1,4 +1,4 @@
-//! What fails: retries, dead letters, 410, slow and long answers.
+//! What fails: retries, dead letters, slow and long answers.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use dispatcher::Schedule;
 use event_model::{
     EventType, Sequence,
     delivery::{Outcome, Payload, PendingState},
-    subscription::Status,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     receiver::{Receiver, Reply},
+    told::Told,
     world::{World, is_dead, is_due},
 };
 
@@ -79,6 +79,8 @@ async fn an_exhausted_delivery_becomes_a_dead_letter_and_an_event_and_its_entity
     assert_eq!(event.account.as_str(), "acme");
     assert_eq!(event.data.object["event"]["id"], events[0].id.as_str());
     assert!(world.metrics().contains("expensewire_dead_letters 1"));
+    let counted = r#"expensewire_events_appended_total{account="acme",type="subscription.exhausted"} 1"#;
+    assert!(world.metrics().contains(counted), "{}", world.metrics());
     world.stop().await;
 
     world.start();
@@ -86,6 +88,30 @@ async fn an_exhausted_delivery_becomes_a_dead_letter_and_an_event_and_its_entity
     receiver.wait_for(5).await;
     world.stop().await;
     assert_eq!(world.pending().await.len(), 1, "a dead letter is kept, and not sent by itself");
+}
+
+#[tokio::test]
+async fn a_kill_between_the_news_of_an_end_and_its_record_does_not_repeat_the_news() {
+    let receiver = Receiver::start(|_| Reply::Status(500)).await;
+    let mut world = World::new();
+    world.config.schedule = Schedule::of(Vec::new());
+    let id = world.subscribe(&receiver.url).await;
+    world.append(&["a"]).await;
+    for times in 1..=2 {
+        world.start();
+        receiver.wait_for(times).await;
+        world.pending_until(|pending| pending.len() == 1 && is_dead(&pending[0])).await;
+        world.stop().await;
+        assert_eq!(world.count(EventType::SubscriptionExhausted).await, 1);
+        if times == 1 {
+            world.forget_deliveries(&id).await;
+        }
+    }
+    world.append(&["b"]).await;
+    world.start();
+    world.pending_until(|pending| pending.len() == 2 && pending.iter().all(is_dead)).await;
+    world.stop().await;
+    assert_eq!(world.count(EventType::SubscriptionExhausted).await, 2, "another end is news");
 }
 
 #[tokio::test]
@@ -102,27 +128,6 @@ async fn giving_up_on_an_event_about_a_subscription_makes_no_further_event() {
     world.cursor_until(&id, 2).await;
     world.stop().await;
     assert_eq!(world.store.last_sequence(), Sequence(2), "one event and the news of its end");
-}
-
-#[tokio::test]
-async fn gone_disables_tells_of_it_and_the_cursor_stands() {
-    let receiver =
-        Receiver::start(|one| Reply::Status(if one.sequence() == 2 && one.times == 1 { 410 } else { 200 })).await;
-    let mut world = World::new();
-    let events = world.append(&["a", "b", "c"]).await;
-    let id = world.subscribe(&receiver.url).await;
-    world.start();
-    let status = world.status_until(&id, "disabled").await;
-    assert!(matches!(status, Status::Disabled { reason, .. } if reason.contains("410")));
-    let event = world.event_until(EventType::SubscriptionDisabled).await;
-    assert_eq!(event.subject.to_string(), format!("subscription/{id}"));
-    world.cursor_until(&id, 1).await;
-
-    world.set_status(&id, Status::Active).await;
-    world.cursor_until(&id, 4).await;
-    let again = receiver.received().iter().filter(|one| one.id == events[1].id.as_str()).count();
-    assert_eq!(again, 2, "what was refused comes again when a person enables the subscription");
-    world.stop().await;
 }
 
 #[tokio::test]
@@ -213,4 +218,30 @@ async fn a_test_that_fails_is_tried_again_and_then_removed() {
     assert!(came[1..].iter().all(|one| one.id == "evt_test42" && &one.body[..] == br#"{"test":true}"#));
     world.pending_until(<[_]>::is_empty).await;
     world.stop().await;
+}
+
+#[tokio::test]
+async fn the_log_tells_when_a_receiver_begins_to_fail_and_when_it_has_recovered_not_each_attempt() {
+    let told = Told::from(tracing::Level::INFO);
+    // Every other event fails at first: what succeeds meanwhile is no recovery.
+    let receiver =
+        Receiver::start(|one| Reply::Status(if one.sequence() % 2 == 1 && one.times < 4 { 500 } else { 200 })).await;
+    let mut world = World::new();
+    world.append(&["a", "b", "c", "d", "e", "f"]).await;
+    let id = world.subscribe(&receiver.url).await;
+    world.start();
+    world.cursor_until(&id, 6).await;
+    world.pending_until(<[_]>::is_empty).await;
+    assert_eq!(receiver.wait_for(15).await.len(), 15);
+    assert_eq!(told.count("the receiver begins to fail"), 1, "{}", told.text());
+    assert_eq!(told.count("the receiver has recovered"), 1, "{}", told.text());
+    assert_eq!(told.text().lines().count(), 2, "{}", told.text());
+
+    receiver.answer(|_| Reply::Status(500));
+    world.append(&["g"]).await;
+    world.pending_until(|pending| pending.iter().any(is_dead)).await;
+    world.stop().await;
+    assert_eq!(told.count("the receiver begins to fail"), 2, "{}", told.text());
+    assert_eq!(told.count("WARN"), 1, "{}", told.text());
+    assert_eq!(told.count("a delivery is given up"), 1, "{}", told.text());
 }

@@ -17,10 +17,8 @@ use crate::{
 async fn a_delivery_carries_the_logs_bytes_and_the_official_library_accepts_it_under_each_secret() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let mut world = World::new();
-    let mut subscription = world.subscription("1", &receiver.url);
     let own = [("X-Token", "t1"), ("webhook-id", "evil"), ("User-Agent", "evil")];
-    subscription.headers = own.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    world.put(subscription).await;
+    world.put(world.with_headers(world.subscription("1", &receiver.url), &own)).await;
     world.append(&["a"]).await;
     world.start();
     let came = receiver.wait_for(1).await;
@@ -103,6 +101,25 @@ async fn a_changed_url_takes_effect_and_a_deleted_subscription_leaves_nothing() 
 }
 
 #[tokio::test]
+async fn what_a_deletion_left_half_done_is_removed_at_the_next_start() {
+    let receiver = Receiver::start(|_| Reply::Status(500)).await;
+    let mut world = World::new();
+    let id = world.subscribe(&receiver.url).await;
+    world.append(&["a"]).await;
+    world.start();
+    world.pending_until(|pending| pending.len() == 1).await;
+    world.stop().await;
+    world.delete(&id).await;
+    let progress: event_store::Table<event_model::delivery::Progress> =
+        world.store.table(event_store::TableName::Progress);
+    progress.delete(id.as_str(), event_store::Durability::Durable).await.expect("delete");
+    assert_eq!(world.pending().await.len(), 1);
+    world.start();
+    world.pending_until(<[_]>::is_empty).await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn the_rate_is_kept() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let mut world = World::new();
@@ -172,12 +189,17 @@ async fn one_that_cannot_be_signed_for_sends_nothing_hinders_nobody_and_is_taken
     let mut broken = world.subscription("2", &silent.url);
     broken.sealed_secrets = vec!["v1.AAAA".to_owned()];
     world.put(broken).await;
+    // A value that was sealed for the header of another subscription.
+    let other = world.with_headers(world.subscription("9", &silent.url), &[("x-token", "t1")]);
+    let moved = Subscription { sealed_headers: other.sealed_headers, ..world.subscription("3", &silent.url) };
+    world.put(moved).await;
     world.subscribe(&receiver.url).await;
     world.append(&["a", "b"]).await;
     world.start();
     receiver.wait_for(2).await;
-    assert!(silent.received().is_empty(), "nothing is sent unsigned");
+    assert!(silent.received().is_empty(), "nothing is sent unsigned or without its header");
     world.put(world.subscription("2", &silent.url)).await;
-    silent.wait_for(2).await;
+    world.put(world.subscription("3", &silent.url)).await;
+    silent.wait_for(4).await;
     world.stop().await;
 }

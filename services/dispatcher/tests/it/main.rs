@@ -1,8 +1,10 @@
 //! The dispatcher over real HTTP and a real store.
 
 mod failures;
+mod gone;
 mod lifecycle;
 mod order;
 mod receiver;
 mod targets;
+mod told;
 mod world;

@@ -11,7 +11,7 @@ use event_model::{
 };
 use event_store::{Durability, EventStore, Sealer, StoreConfig, Table, TableName};
 use jiff::Timestamp;
-use prometheus::Registry;
+use prometheus::{IntCounterVec, Opts, Registry};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::timeout};
@@ -56,7 +56,10 @@ impl World {
 
     pub fn start(&mut self) {
         let (stop, registry) = (CancellationToken::new(), Registry::new());
-        let metrics = Metrics::register(&registry).expect("metrics");
+        let appended = Opts::new("expensewire_events_appended_total", "Events appended to the log.");
+        let appended = IntCounterVec::new(appended, &["account", "type"]).expect("a counter");
+        registry.register(Box::new(appended.clone())).expect("registered");
+        let metrics = Metrics::register(&registry, appended).expect("metrics");
         let (config, store, sealer) = (self.config.clone(), self.store.clone(), self.sealer.clone());
         let task = tokio::spawn(dispatcher::run(config, store, sealer, metrics, stop.clone()));
         self.running = Some(Running { stop, task, registry });
@@ -111,13 +114,23 @@ impl World {
             format: Format::Standard,
             ordering: Ordering::Entity,
             rate_per_s: None,
-            headers: BTreeMap::new(),
+            sealed_headers: BTreeMap::new(),
             description: None,
             status: Status::Active,
             start_after: Sequence::START,
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// The subscription with these headers of its own.
+    pub fn with_headers(&self, subscription: Subscription, own: &[(&str, &str)]) -> Subscription {
+        let seal = |&(name, value): &(&str, &str)| {
+            let place = Subscription::header_place(&subscription.id, name);
+            (name.to_owned(), self.sealer.seal(&place, value.as_bytes()).expect("sealed"))
+        };
+        let sealed_headers = own.iter().map(seal).collect();
+        Subscription { sealed_headers, ..subscription }
     }
 
     /// Stores a plain subscription `1` to `url`.
@@ -170,6 +183,15 @@ impl World {
         }
     }
 
+    /// As after a kill that came before anything was stored of what was delivered or failed.
+    pub async fn forget_deliveries(&self, id: &SubscriptionId) {
+        let progress: Table<Progress> = self.store.table(TableName::Progress);
+        progress.delete(id.as_str(), Durability::Durable).await.expect("delete");
+        for (key, _) in self.pending_table().list(&format!("{id}/")).await.expect("list") {
+            self.pending_table().delete(&key, Durability::Durable).await.expect("delete");
+        }
+    }
+
     /// Waits until the stored cursor is there.
     pub async fn cursor_until(&self, id: &SubscriptionId, cursor: u64) -> Progress {
         let table: Table<Progress> = self.store.table(TableName::Progress);
@@ -205,6 +227,12 @@ impl World {
             }
         });
         found.await.expect("the status in time")
+    }
+
+    /// How many events of this type the log has.
+    pub async fn count(&self, event_type: EventType) -> usize {
+        let events = self.store.read_after(Sequence::START, 1_000).await.expect("read");
+        events.iter().filter(|event| event.head.event_type == event_type).count()
     }
 
     /// The event of this type, once it is in the log.

@@ -108,7 +108,10 @@ fn show(book: &Book, event: &Value) {
     let was_all = PROMISED.iter().all(|promised| verified.contains(*promised));
     verified.insert(event_type);
     if !was_all && PROMISED.iter().all(|promised| verified.contains(*promised)) {
-        println!("\n          {} have arrived, signed and verified. The tenant now lives on by itself.\n", PROMISED.join(", "));
+        println!(
+            "\n          {} have arrived, signed and verified. The tenant now lives on by itself.\n",
+            PROMISED.join(", ")
+        );
     }
 }
 

@@ -78,16 +78,22 @@ allow_cidrs = ["127.0.0.0/8"]
     /// Says what runs where.
     pub fn announce(&self, api: &str, key: &str, limits: Limits) {
         let control = &self.control_url;
-        println!("A simulated Expensify, the service, and a receiver that checks signatures. Ctrl-C stops all of it.\n");
+        println!(
+            "A simulated Expensify, the service, and a receiver that checks signatures. Ctrl-C stops all of it.\n"
+        );
         println!("  service     {api}");
         println!("  receiver    {}", self.receiver.url());
         println!("  simulator   {control}");
         println!("  settings    {}", self.config_path().display());
         println!("\n  look        curl -H 'Authorization: Bearer {key}' '{api}/v1/events?after=0&limit=3'");
         println!("  follow      curl -N -H 'Authorization: Bearer {key}' {api}/v1/events/stream");
-        println!("  change      curl -H 'content-type: application/json' -d '{{\"change\":\"approved\"}}' {control}/changes\n");
+        println!(
+            "  change      curl -H 'content-type: application/json' -d '{{\"change\":\"approved\"}}' {control}/changes\n"
+        );
         if limits == Limits::QUICK {
-            println!("The simulator allows ten times Expensify's rate, so that you need not wait: changes show in about a");
+            println!(
+                "The simulator allows ten times Expensify's rate, so that you need not wait: changes show in about a"
+            );
             println!("second; with --real-limits, as with Expensify itself, in about six.\n");
         }
     }

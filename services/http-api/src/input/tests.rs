@@ -1,11 +1,25 @@
+use std::sync::LazyLock;
+
 use event_model::{EventType, SubscriptionId, subscription::Status};
 use serde_json::json;
 
 use super::*;
 use crate::{headers::HIDDEN, problem::Refusal};
 
+fn sealer() -> &'static Sealer {
+    static SEALER: LazyLock<Sealer> = LazyLock::new(|| Sealer::new([7; 32]));
+    &SEALER
+}
+
 fn known(accounts: &[AccountName]) -> Known<'_> {
-    Known { accounts, last: Sequence(40) }
+    Known { sealer: sealer(), accounts, last: Sequence(40) }
+}
+
+/// The value that `subscription` keeps of a header.
+fn opened(subscription: &Subscription, name: &str) -> String {
+    let place = Subscription::header_place(&subscription.id, name);
+    let value = sealer().open(&place, &subscription.sealed_headers[name]).expect("opened");
+    String::from_utf8(value.to_vec()).expect("text")
 }
 
 fn acme() -> Vec<AccountName> {
@@ -31,14 +45,19 @@ fn refused(body: Value) -> Vec<(String, String)> {
 
 fn subscription() -> Subscription {
     let now = "2026-04-02T09:14:00Z".parse().expect("a time");
+    let id = SubscriptionId::from_unique("a").expect("an id");
+    let sealed = |name: &str, value: &str| {
+        let sealed = sealer().seal(&Subscription::header_place(&id, name), value.as_bytes());
+        (name.to_owned(), sealed.expect("sealed"))
+    };
     Subscription {
-        id: SubscriptionId::from_unique("a").expect("an id"),
+        sealed_headers: [sealed("x-a", "1"), sealed("x-b", "2")].into(),
+        id,
         url: "https://example.com/hook".parse().expect("a url"),
         filter: EventFilter { events: vec!["*".parse().expect("a glob")], ..EventFilter::default() },
         format: Format::Standard,
         ordering: Ordering::Strict,
         rate_per_s: Some(5),
-        headers: [("x-a".to_owned(), "1".to_owned()), ("x-b".to_owned(), "2".to_owned())].into(),
         description: Some("ledger".to_owned()),
         status: Status::Active,
         start_after: Sequence::START,
@@ -54,10 +73,10 @@ fn what_is_not_said_has_the_documented_default() {
     let (made, faults) = creation(body, &known(&acme()));
     let id = SubscriptionId::from_unique("a").expect("an id");
     let now = "2026-04-02T09:14:00Z".parse().expect("a time");
-    let made = made.complete(faults, id, "sealed".to_owned(), now).expect("made");
+    let made = made.complete(faults, id, sealer(), &[1; 32], now).expect("made");
     assert_eq!((made.start_after, &made.status), (Sequence(40), &Status::Active));
     assert_eq!((made.format, made.ordering, made.rate_per_s), (Format::Standard, Ordering::Entity, None));
-    assert!(made.filter.accounts.is_empty() && made.filter.policies.is_empty() && made.headers.is_empty());
+    assert!(made.filter.accounts.is_empty() && made.filter.policies.is_empty() && made.sealed_headers.is_empty());
     assert!(made.filter.events[0].matches(EventType::ReportApproved));
 }
 
@@ -128,12 +147,14 @@ fn a_change_touches_what_it_names_and_null_is_the_default_again() {
     });
     let (change, faults) = change(object(body), &subscription, &known(&acme()));
     faults.finish().expect("nothing wrong");
+    let change = change.sealed(sealer(), &subscription.id).expect("sealed");
     change.apply(&mut subscription);
     assert_eq!(subscription.url.as_str(), "https://example.com/hook");
     assert_eq!(subscription.filter.events, ["card.*".parse().expect("a glob")]);
     assert_eq!((subscription.rate_per_s, subscription.ordering), (None, Ordering::Entity));
     assert_eq!(subscription.description, None);
-    assert_eq!(subscription.headers.keys().collect::<Vec<_>>(), ["x-b", "x-c"]);
+    assert_eq!(subscription.sealed_headers.keys().collect::<Vec<_>>(), ["x-b", "x-c"]);
+    assert_eq!((opened(&subscription, "x-b"), opened(&subscription, "x-c")), ("2".to_owned(), "3".to_owned()));
 }
 
 #[test]
@@ -150,4 +171,38 @@ fn headers_that_together_with_those_that_stand_are_too_many_are_refused() {
     let more: BTreeMap<String, &str> = (0..19).map(|n| (format!("x-{n}"), "v")).collect();
     let (_, faults) = change(object(json!({"headers": more})), &subscription(), &known(&acme()));
     assert!(faults.finish().is_err());
+    let mut large = subscription();
+    let merged = |bytes: usize, onto: &Subscription| {
+        let (change, faults) =
+            change(object(json!({"headers": {"x-large": "v".repeat(bytes)}})), onto, &known(&acme()));
+        faults.finish().map(|()| change.sealed(sealer(), &onto.id).expect("sealed"))
+    };
+    // The names and values of x-a and x-b have 8 bytes.
+    merged(4096 - 8 - 7, &large).expect("it just fits").apply(&mut large);
+    let (_, faults) = change(object(json!({"headers": {"x": ""}})), &large, &known(&acme()));
+    assert!(faults.finish().is_err(), "what is sealed counts by its length in the clear");
+    assert!(merged(4096 - 8 - 6, &subscription()).is_err());
+}
+
+#[test]
+fn a_url_is_refused_with_what_it_would_have_to_be() {
+    let said = |url: &str| {
+        let faults = refused(json!({"url": url, "events": ["*"]}));
+        faults.into_iter().map(|(_, said)| said).collect::<Vec<_>>().join("; ")
+    };
+    let scheme = said("ftp://example.com");
+    assert!(scheme.contains("https") && scheme.contains("or an http one where"), "{scheme}");
+    assert_eq!(
+        (said("http://a.example/hook"), said("https://a.example/?a#")),
+        (String::new(), said("https://a.example/#x"))
+    );
+    assert!(said("https://a.example/#x").contains("fragment"));
+}
+
+#[test]
+fn values_of_headers_do_not_show_in_debug_output() {
+    let body = json!({"url": "https://a.example", "events": ["*"], "headers": {"x-token": "hush"}});
+    let (made, _) = creation(object(body), &known(&acme()));
+    let shown = format!("{made:?}");
+    assert!(shown.contains("x-token") && !shown.contains("hush"), "{shown}");
 }

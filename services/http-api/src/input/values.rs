@@ -31,10 +31,13 @@ pub(super) fn url(faults: &mut Faults, at: &str, value: Value) -> Option<Url> {
     } else {
         match Url::parse(&text) {
             Err(error) => format!("is not a URL: {error}"),
-            Ok(url) if !matches!(url.scheme(), "http" | "https") => "must be an https URL".to_owned(),
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+                "must be an https URL, or an http one where the service is configured to allow it".to_owned()
+            }
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                 "may not carry credentials, since it is shown; send them in headers".to_owned()
             }
+            Ok(url) if url.fragment().is_some() => "may not have a fragment: it would not be sent".to_owned(),
             Ok(url) => return Some(url),
         }
     };

@@ -1,16 +1,18 @@
 //! Entities as the log knows them now.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
     extract::State,
     response::{IntoResponse, Response},
 };
-use event_model::{AccountName, EntityKind, Subject};
+use event_model::{AccountName, EntityKind, Sequence, Subject};
+use event_store::{StoreError, StoredEvent};
 use http::Uri;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::InPath;
@@ -20,6 +22,9 @@ use crate::{
     state::Api,
     view::EntityView,
 };
+
+/// How long the event is waited for that a state names: the two are shown by one write, one just after the other.
+const EVENT_WAIT: Duration = Duration::from_secs(1);
 
 /// The part of an event that holds the entity.
 #[derive(Deserialize)]
@@ -47,7 +52,7 @@ pub(super) async fn show(
     let subject = Subject::new(kind_named(&kind)?, id);
     let missing = || Refusal::NotFound { what: "entity", id: cut(&subject.to_string()) };
     let state = api.deps.store.entity(&account, &subject).await?.ok_or_else(missing)?;
-    let event = api.deps.store.event(state.sequence).await?.ok_or_else(missing)?;
+    let event = event_at(&api, state.sequence).await?.ok_or_else(missing)?;
     let shown: Shown<'_> = serde_json::from_slice(&event.body).map_err(|error| Refusal::Encoding(Box::new(error)))?;
     let view = EntityView {
         account: &account,
@@ -61,6 +66,14 @@ pub(super) async fn show(
         events: events_of(&account, &subject),
     };
     Ok(Json(view).into_response())
+}
+
+/// The event at `sequence`, which a state names: states may be a step ahead of what is shown of the log.
+async fn event_at(api: &Api, sequence: Sequence) -> Result<Option<StoredEvent>, StoreError> {
+    let mut tail = api.deps.store.tail();
+    // Not shown in time, or never as the store was closed: then it is as if it were not there.
+    let _ = timeout(EVENT_WAIT, tail.wait_for(|last| *last >= sequence)).await;
+    api.deps.store.event(sequence).await
 }
 
 fn kind_named(name: &str) -> Result<EntityKind, Refusal> {
@@ -82,4 +95,24 @@ fn events_of(account: &AccountName, subject: &Subject) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("account", account.as_str()).append_pair("subject", &subject.to_string());
     format!("/v1/events?{}", query.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::testing;
+
+    #[tokio::test]
+    async fn an_event_that_is_about_to_be_shown_is_waited_for() {
+        let (api, _directory) = testing::api();
+        let append = api.deps.store.append(vec![testing::draft("R1")]);
+        let (event, stored) = tokio::join!(event_at(&api, Sequence(1)), append);
+        assert_eq!(event.expect("read").expect("shown").body, stored.expect("appended")[0].body);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_is_never_shown_is_waited_for_within_a_bound() {
+        let (api, _directory) = testing::api();
+        assert!(event_at(&api, Sequence(1)).await.expect("read").is_none());
+    }
 }

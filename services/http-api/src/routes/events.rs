@@ -44,7 +44,9 @@ pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Respon
 pub(super) async fn show(State(api): State<Arc<Api>>, InPath(id): InPath<String>) -> Result<Response, Refusal> {
     let wrong = |why: &str| Refusal::Parameters(vec![Fault::of("id", why)]);
     if id.parse::<EventId>().is_ok() {
-        return Err(wrong("looking up an event by its id is not available yet; its sequence is"));
+        return Err(Refusal::NoLookup(
+            "looking up an event by its id is not available yet; ask by the sequence, which is in the event's body",
+        ));
     }
     let sequence = id.parse().map(Sequence).map_err(|_| wrong("must be the sequence of an event"))?;
     let missing = || Refusal::NotFound { what: "event", id: cut(&id) };

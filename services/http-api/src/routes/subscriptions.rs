@@ -84,14 +84,14 @@ pub(super) async fn create(
 async fn planned_creation(api: &Api, body: Map<String, Value>) -> Result<Plan, Refusal> {
     let accounts = api.account_names();
     let last = api.deps.store.last_sequence();
-    let (creation, mut faults) = input::creation(body, &Known { accounts: &accounts, last });
+    let sealer = &api.deps.sealer;
+    let (creation, mut faults) = input::creation(body, &Known { sealer, accounts: &accounts, last });
     if let Some(url) = &creation.url {
         check_target(api, url, &mut faults).await;
     }
     let id = SubscriptionId::from_unique(&unique()).map_err(|error| Refusal::Encoding(Box::new(error)))?;
     let secret = Zeroizing::new(rand::random::<[u8; SECRET_BYTES]>());
-    let sealed = api.deps.sealer.seal(id.as_str(), &*secret)?;
-    let subscription = creation.complete(faults, id, sealed, Timestamp::now())?;
+    let subscription = creation.complete(faults, id, sealer, &*secret, Timestamp::now())?;
     let shown = Zeroizing::new(format!("whsec_{}", BASE64.encode(&*secret)));
     let view = SubscriptionView::of(subscription.clone(), None, &[], last);
     Ok(Plan {
@@ -138,13 +138,15 @@ pub(super) async fn change(
     // Another change may have been made while the name was resolved: bounds are checked against what stands now.
     let (change, faults) = read_change(&api, &id, body.fields).await?;
     faults.finish()?;
+    let change = change.sealed(&api.deps.sealer, &parsed(&id)?)?;
     let changed = changed(&api, &id, move |subscription| change.apply(subscription)).await?;
     Ok(Json(view(&api, changed).await?))
 }
 
 async fn read_change(api: &Api, id: &str, body: Map<String, Value>) -> Result<(Change, Faults), Refusal> {
     let current = found(api, id).await?;
-    let known = Known { accounts: &api.account_names(), last: api.deps.store.last_sequence() };
+    let (sealer, last) = (&api.deps.sealer, api.deps.store.last_sequence());
+    let known = Known { sealer, accounts: &api.account_names(), last };
     Ok(input::change(body, &current, &known))
 }
 

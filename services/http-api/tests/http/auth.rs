@@ -22,6 +22,12 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/event-types"),
     ("GET", "/v1/event-types/report.approved"),
     ("GET", "/v1/entities/report/R1"),
+    // Routes and methods that there are not.
+    ("GET", "/v1"),
+    ("GET", "/v1/"),
+    ("GET", "/v1/anything-unknown"),
+    ("POST", "/v1/events/1/2/3"),
+    ("PUT", "/v1/subscriptions"),
 ];
 
 #[tokio::test]

@@ -122,3 +122,19 @@ async fn a_repeated_test_is_queued_once() {
     assert_eq!(test().await, test().await);
     assert_eq!(service.store.table::<Value>(TableName::Pending).list("").await.expect("listed").len(), 1);
 }
+
+#[tokio::test]
+async fn a_test_that_a_crash_cut_short_is_not_queued_for_what_was_deleted_since() {
+    let service = Service::start().await;
+    let created = service.subscribed().await;
+    let path = format!("/v1/subscriptions/{}", created["id"].as_str().expect("an id"));
+    let test = async || {
+        let request = service.request(Method::POST, &format!("{path}/test")).header("idempotency-key", "k1");
+        request.send().await.expect("an answer")
+    };
+    assert_eq!(test().await.status(), 202);
+    edit_record(&service, |record| record["done"] = json!(false)).await;
+    service.request(Method::DELETE, &path).send().await.expect("an answer");
+    problem(test().await, 404, "not-found").await;
+    assert!(service.store.table::<Value>(TableName::Pending).list("").await.expect("listed").is_empty());
+}

@@ -7,7 +7,11 @@ use crate::service::{Service, named, problem};
 async fn what_no_route_takes_is_a_problem() {
     let service = Service::start().await;
     problem(service.get("/nowhere").await, 404, "no-route").await;
-    problem(service.get("/v1/nowhere").await, 404, "no-route").await;
+    for path in ["/v1", "/v1/", "/v1/nowhere", "/v1/events/1/2"] {
+        problem(service.get(path).await, 404, "no-route").await;
+    }
+    let without_key = service.anonymous(Method::GET, "/nowhere").send().await.expect("an answer");
+    problem(without_key, 404, "no-route").await;
     let response = service.request(Method::PUT, "/v1/subscriptions").send().await.expect("an answer");
     let allow = response.headers()["allow"].to_str().expect("text").to_owned();
     assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");

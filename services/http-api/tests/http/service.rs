@@ -34,7 +34,7 @@ pub struct Service {
     pub stop: CancellationToken,
     pub served: JoinHandle<Result<(), ApiError>>,
     pub slow_check_begun: Arc<Notify>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// Refuses one host, panics at another, takes a moment over a third and tells when it has begun to.
@@ -82,7 +82,7 @@ impl Service {
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, deps, metrics, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { address, key, client, store, stop, served, slow_check_begun, _directory: directory }
+        Self { address, key, client, store, stop, served, slow_check_begun, directory }
     }
 
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
@@ -122,6 +122,22 @@ impl Service {
     pub async fn append(&self, ids: &[&str]) -> Vec<StoredEvent> {
         let drafts = ids.iter().map(|id| draft(id, EventType::ReportCreated, 1)).collect();
         self.store.append(drafts).await.expect("appended")
+    }
+
+    /// All that is in the files of the store.
+    pub fn stored_bytes(&self) -> Vec<u8> {
+        let (mut bytes, mut directories) = (Vec::new(), vec![self.directory.path().to_owned()]);
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).expect("a directory") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    bytes.extend(std::fs::read(path).expect("a file"));
+                }
+            }
+        }
+        bytes
     }
 
     /// Stops the service and gives what `serve` gave.

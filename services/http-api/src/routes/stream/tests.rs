@@ -1,20 +1,5 @@
-use event_model::{AccountName, Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject};
-
 use super::*;
-use crate::state::testing;
-
-fn draft(id: &str, event_type: EventType) -> EventDraft {
-    let at = "2026-04-02T09:14:00Z".parse().expect("a time");
-    EventDraft {
-        event_type,
-        timestamp: at,
-        account: "acme".parse::<AccountName>().expect("a name"),
-        subject: Subject::new(EntityKind::Report, id),
-        revision: Revision(1),
-        data: Data { object: serde_json::json!({}), ..Data::default() },
-        detection: Detection { observed_at: at, not_before: None, inferred: false },
-    }
-}
+use crate::state::testing::{self, draft};
 
 fn feed(api: &Arc<Api>, query: &str) -> Feed {
     let uri: Uri = format!("/v1/events/stream?{query}").parse().expect("a uri");
@@ -45,7 +30,7 @@ async fn a_quiet_stream_beats_with_a_comment() {
 #[tokio::test(start_paused = true)]
 async fn a_filtered_stream_tells_how_far_it_came() {
     let (api, _directory) = testing::api();
-    let drafts = ["R1", "R2", "R3"].map(|id| draft(id, EventType::ReportCreated));
+    let drafts = ["R1", "R2", "R3"].map(draft);
     api.deps.store.append(drafts.into()).await.expect("appended");
     let mut feed = feed(&api, "type=card.*");
     assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\nid: 3\n\n"[..]);
@@ -63,7 +48,7 @@ async fn a_stream_ends_when_the_service_stops() {
 #[tokio::test]
 async fn a_stream_that_has_much_to_show_ends_as_well() {
     let (api, _directory) = testing::api();
-    api.deps.store.append(vec![draft("R1", EventType::ReportCreated)]).await.expect("appended");
+    api.deps.store.append(vec![draft("R1")]).await.expect("appended");
     let mut feed = feed(&api, "");
     api.stop.cancel();
     assert_eq!(feed.piece().await, None);

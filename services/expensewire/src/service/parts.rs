@@ -1,0 +1,161 @@
+//! The parts of the service as tasks, and what each is given.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Result, anyhow};
+use dispatcher::{DispatcherConfig, guard::Guard};
+use event_model::status::{AccountStatus, BudgetStatus};
+use event_store::{EventStore, Sealer};
+use futures_util::future::BoxFuture;
+use http_api::{Deps, TargetPolicy};
+use prometheus::{IntCounterVec, IntGauge, Registry};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::config::{Account, Config};
+
+/// How often the store's size and end are put into the metrics.
+const STORE_METRICS_EVERY: Duration = Duration::from_secs(2);
+
+/// The name of a part and how it ended.
+pub type Ended = (&'static str, Result<()>);
+
+/// What the parts are made of, and those that run.
+pub struct Parts {
+    config: Config,
+    store: EventStore,
+    sealer: Sealer,
+    registry: Registry,
+    stop: CancellationToken,
+    running: JoinSet<Ended>,
+}
+
+impl Parts {
+    /// None runs yet.
+    pub fn new(config: Config, store: EventStore, sealer: Sealer, registry: Registry, stop: CancellationToken) -> Self {
+        Self { config, store, sealer, registry, stop, running: JoinSet::new() }
+    }
+
+    /// Starts each part; dropping the answer ends them all.
+    pub fn spawn_all(mut self, listener: TcpListener) -> Result<JoinSet<Ended>> {
+        let (sender, status) = watch::channel(self.config.accounts.iter().map(unread).collect());
+        self.watch_store();
+        let events_appended = self.spawn_poller(sender)?;
+        self.spawn_dispatcher(events_appended)?;
+        self.spawn_api(listener, status)?;
+        self.spawn_store_metrics()?;
+        Ok(self.running)
+    }
+
+    fn watch_store(&mut self) {
+        let (store, stop) = (self.store.clone(), self.stop.clone());
+        self.running.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => ("store", Ok(())),
+                () = store.poisoned() => ("store", Err(anyhow!("a write failed; it must be opened anew"))),
+            }
+        });
+    }
+
+    fn spawn_poller(&mut self, status: watch::Sender<Vec<AccountStatus>>) -> Result<IntCounterVec> {
+        let metrics = poller::Metrics::register(&self.registry)?;
+        let events_appended = metrics.events_appended().clone();
+        let accounts = self.config.accounts.iter().map(account_config).collect();
+        let run = poller::run(accounts, self.store.clone(), metrics, status, self.stop.clone());
+        self.running.spawn(async move { ("poller", run.await.map_err(Into::into)) });
+        Ok(events_appended)
+    }
+
+    fn spawn_dispatcher(&mut self, events_appended: IntCounterVec) -> Result<()> {
+        let metrics = dispatcher::Metrics::register(&self.registry, events_appended)?;
+        let delivery = &self.config.delivery;
+        let settings = DispatcherConfig {
+            timeout: delivery.timeout(),
+            allow_http: delivery.allow_http,
+            allow_cidrs: delivery.allow_cidrs.clone(),
+            ..DispatcherConfig::default()
+        };
+        let run = dispatcher::run(settings, self.store.clone(), self.sealer.clone(), metrics, self.stop.clone());
+        self.running.spawn(async move { ("dispatcher", run.await.map_err(Into::into)) });
+        Ok(())
+    }
+
+    fn spawn_api(&mut self, listener: TcpListener, accounts: watch::Receiver<Vec<AccountStatus>>) -> Result<()> {
+        let metrics = http_api::Metrics::register(&self.registry)?;
+        let delivery = &self.config.delivery;
+        let deps = Deps {
+            store: self.store.clone(),
+            sealer: self.sealer.clone(),
+            accounts,
+            registry: self.registry.clone(),
+            targets: Arc::new(Targets(Guard::new(delivery.allow_http, delivery.allow_cidrs.clone()))),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let run = http_api::serve(listener, deps, metrics, self.stop.clone());
+        self.running.spawn(async move { ("API", run.await.map_err(Into::into)) });
+        Ok(())
+    }
+
+    fn spawn_store_metrics(&mut self) -> Result<()> {
+        let last = IntGauge::new("expensewire_log_last_sequence", "Sequence of the last durable event.")?;
+        let bytes = IntGauge::new("expensewire_store_bytes", "Bytes that the store takes on disk.")?;
+        self.registry.register(Box::new(last.clone()))?;
+        self.registry.register(Box::new(bytes.clone()))?;
+        #[cfg(target_os = "linux")]
+        self.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let (store, stop) = (self.store.clone(), self.stop.clone());
+        self.running.spawn(async move {
+            let mut ticks = interval(STORE_METRICS_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return ("store metrics", Ok(())),
+                    _ = ticks.tick() => {}
+                }
+                last.set(i64::try_from(store.last_sequence().0).unwrap_or(i64::MAX));
+                bytes.set(i64::try_from(store.disk_bytes()).unwrap_or(i64::MAX));
+            }
+        });
+        Ok(())
+    }
+}
+
+/// An account that nothing is known of yet but that it is configured, so that the API knows its name from the first moment.
+fn unread(account: &Account) -> AccountStatus {
+    let budget = BudgetStatus { windows: Vec::new(), share: account.budget.share, next_start_at: None };
+    AccountStatus { name: account.name.clone(), budget, watches: Vec::new(), last_error: None }
+}
+
+fn account_config(account: &Account) -> poller::AccountConfig {
+    poller::AccountConfig {
+        name: account.name.clone(),
+        endpoint: account.endpoint.clone(),
+        credentials: expensify_client::Credentials::new(
+            account.partner_user_id.clone(),
+            account.partner_user_secret.clone(),
+        ),
+        domains: account.domains.clone(),
+        policies: account.policies.clone(),
+        history_days: account.history_days,
+        budget: poller::BudgetConfig {
+            per_10s: account.budget.per_10s,
+            per_60s: account.budget.per_60s,
+            share: account.budget.share,
+        },
+    }
+}
+
+/// The dispatcher's guard, as the API asks it at registration.
+struct Targets(Guard);
+
+impl TargetPolicy for Targets {
+    fn check<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move { self.0.check(url).await.map_err(|refusal| refusal.to_string()) })
+    }
+}
