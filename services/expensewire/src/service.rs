@@ -2,8 +2,8 @@
 //!
 //! Each part is a task. None of them ends before it is told to; one that does takes the others with it, and the process
 //! ends with an error that names it, so that whoever supervises the process starts it afresh. The store is such a part: when
-//! it takes no more writes nothing can be done but to open it anew. Stopping takes at most [`STOP_LIMIT`] and
-//! [`CLOSE_LIMIT`], clients connected or not.
+//! it takes no more writes nothing can be done but to open it anew. Stopping takes less than five seconds (`STOP_LIMIT` and
+//! `CLOSE_LIMIT`), clients connected or not.
 
 mod parts;
 mod sealer;

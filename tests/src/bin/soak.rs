@@ -72,6 +72,7 @@ async fn play(arguments: &Arguments) -> Result<ExitCode> {
         quiet: Duration::from_secs(arguments.quiet_s),
         per_10s: 5,
         per_60s: 20,
+        faults: serde_json::json!({}),
     };
     let verdict = soak::run(&plan).await?;
     println!("{}", serde_json::to_string(&verdict)?);

@@ -46,6 +46,8 @@ pub struct Plan {
     pub per_10s: u32,
     /// In any 60 s.
     pub per_60s: u32,
+    /// Faults of the upstream while the tenant lives, as the simulator's control API takes them.
+    pub faults: Value,
 }
 
 /// Runs the plan and compares.
@@ -60,9 +62,11 @@ async fn play(plan: &Plan, stage: &mut Stage) -> Result<Verdict> {
     stage.subscribe().await?;
     wait::until("the first sight of every watch", BASELINE_LIMIT, || async { stage.baselined().await.then_some(()) })
         .await?;
+    stage.set_faults(&plan.faults).await?;
     stage.control("pace", &json!({ "changes_per_minute": plan.changes_per_minute })).await?;
     let kills = live(plan, stage).await?;
     stage.control("pace", &json!({ "changes_per_minute": 0.0 })).await?;
+    stage.set_faults(&json!({})).await?;
     let changes = stage.journal().await?;
     let settled = wait::until("the last change to arrive", SETTLE_LIMIT, || async {
         let arrived = stage.arrived().ok()?;
@@ -77,6 +81,8 @@ async fn play(plan: &Plan, stage: &mut Stage) -> Result<Verdict> {
     verdict.rate_violations = stats["rate_violations"].as_u64().unwrap_or(u64::MAX);
     verdict.answers_429 = stats["rate_limited_sent"].as_u64().unwrap_or(u64::MAX);
     verdict.requests = stats["requests"].as_u64().unwrap_or(0);
+    let struck = stats["faults_struck"].as_object().into_iter().flat_map(|struck| struck.values());
+    verdict.faults = struck.filter_map(Value::as_u64).sum();
     if settled.is_err() {
         eprintln!("what is missing did not come within {SETTLE_LIMIT:?}");
     }

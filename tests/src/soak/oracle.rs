@@ -37,6 +37,8 @@ pub struct Verdict {
     pub answers_429: u64,
     /// Requests that the simulator got.
     pub requests: u64,
+    /// Times that a fault of the upstream struck.
+    pub faults: u64,
     /// Mean time from change to arrival, in seconds.
     pub mean_delay_s: f64,
     /// The longest but one in a hundred.

@@ -163,6 +163,13 @@ allow_cidrs = ["127.0.0.0/8"]
         Ok(answer.error_for_status()?.json().await?)
     }
 
+    /// Switches these faults of the simulator on, and all others off.
+    pub async fn set_faults(&self, faults: &Value) -> Result<()> {
+        let answer = self.http.put(self.sim("faults")).json(faults).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     /// Every change that the simulator made.
     pub async fn journal(&self) -> Result<Vec<Value>> {
         let answer: Value = self.http.get(self.sim("changes?after=0")).send().await?.json().await?;

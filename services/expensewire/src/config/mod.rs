@@ -4,7 +4,7 @@
 //! told at once:
 //!
 //! 1. the layers are merged into one tree, with the origin of each key ([`Origins`]);
-//! 2. the tree is checked against the JSON schema that is made from the types in [`document`], and what is wrong is
+//! 2. the tree is checked against the JSON schema that is made from the types in [`Document`], and what is wrong is
 //!    taken out of it;
 //! 3. the rest is read into a [`Document`], secrets are fetched from their files, and what the schema cannot say is
 //!    checked.
