@@ -51,6 +51,8 @@ struct Memory {
     unreadable: BTreeMap<String, Timestamp>,
     /// The domain of each card as of an event of the log.
     card_domains: HashMap<String, (Sequence, Option<String>)>,
+    /// The upstream's template engine was asked about itself.
+    examined: bool,
 }
 
 /// How a read ended.
@@ -113,6 +115,12 @@ impl Account {
         let domain = object.get("domain").and_then(|domain| domain.as_str()).map(str::to_owned);
         self.memory().card_domains.insert(id.to_owned(), (state.sequence, domain.clone()));
         Ok(domain)
+    }
+
+    /// Whether this is the first contact of this process with an account whose reports were never read; true only once.
+    pub(crate) async fn is_first_contact(&self) -> Result<bool, StoreError> {
+        let asked_before = std::mem::replace(&mut self.memory().examined, true);
+        Ok(!asked_before && !self.is_baselined(&Watch::Reports).await?)
     }
 
     /// Policies that could not be read, and need not be tried together with the others before the time given.

@@ -5,14 +5,14 @@ mod policies;
 use std::collections::BTreeMap;
 
 use event_model::{Report, ReportState};
-use expensify_client::{Completeness, ReportExport, ReportFilter};
+use expensify_client::{ClientError, Completeness, ReportExport, ReportFilter};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     AccountConfig,
     account::Account,
-    error::ReadError,
+    error::{ReadError, chain},
     observation::{Entity, Observation},
     watch::{CARDS_COST, REPORTS_COST, Watch},
 };
@@ -28,7 +28,33 @@ pub(crate) async fn read(account: &Account, watch: &Watch) -> Result<Observation
     }
 }
 
+/// At first contact, asks the upstream's template engine about itself. What it answers is for the log alone: it explains an
+/// export that cannot be read, and decides nothing.
+/// But when the account itself is refused, nothing is gained by asking for more.
+async fn examine(account: &Account) -> Result<(), ReadError> {
+    let name = account.name();
+    match account.client.doctor().await {
+        Ok(engine) => {
+            let (version, locale) = (&engine.engine, &engine.locale);
+            let (failures, escaping) = (&engine.failures, &engine.escaping);
+            info!(account = %name, version, locale, ?failures, ?escaping, "the upstream's template engine");
+            for concern in &engine.concerns {
+                warn!(account = %name, concern, "the upstream's template engine may garble exports");
+            }
+        }
+        Err(error @ ClientError::GateClosed { .. }) => return Err(error.into()),
+        Err(error) if matches!(error.code(), Some(403 | 404 | 429)) => return Err(error.into()),
+        Err(error) => {
+            warn!(account = %name, error = %chain(&error), "the upstream's template engine told nothing of itself")
+        }
+    }
+    Ok(())
+}
+
 async fn reports(account: &Account) -> Result<Observation, ReadError> {
+    if account.is_first_contact().await? {
+        examine(account).await?;
+    }
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let read = account.client.reports(&export(&account.config, today)).await?;
     for notice in &read.drift {

@@ -94,6 +94,8 @@ pub struct World {
     pub arrived: Vec<String>,
     /// For each arrival, the open slots that the stored budget showed.
     pub open_slots: Vec<usize>,
+    /// Exports that were asked for by another template than that of the reports.
+    pub probes: u32,
     /// Of the last export that was asked for.
     pub nonce: String,
 }
@@ -187,7 +189,10 @@ impl World {
         match kind(job).as_str() {
             "combinedReportData" => {
                 let template = template.expect("a template");
-                let head = template.strip_prefix("<#-- expensewire:reports:v1 ").expect("our template");
+                let Some(head) = template.strip_prefix("<#-- expensewire:reports:v1 ") else {
+                    self.probes += 1;
+                    return refusal(410, "this upstream renders reports and answers no probe");
+                };
                 self.nonce = head.split(' ').next().unwrap().to_owned();
                 "expensewire0fd99e06-a636-4974-b6bc-3ceb12163386.json".to_owned()
             }

@@ -137,3 +137,15 @@ async fn accounts_that_would_share_a_budget_or_a_name_are_refused() {
     assert!(upstream.world().arrived.is_empty(), "nothing was sent");
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_engine_is_asked_about_itself_at_first_contact_and_its_silence_stops_nothing() {
+    let (upstream, directory) = (Upstream::start(World::small()).await, TempDir::new().unwrap());
+    for _ in 0..2 {
+        let mut running = start(&directory, vec![account(&upstream)]);
+        running.until(baselined).await;
+        running.another_round().await;
+        running.stop().await;
+        assert_eq!(upstream.world().probes, 1);
+    }
+}
