@@ -94,7 +94,7 @@ allow_cidrs = ["127.0.0.0/8"]
             println!(
                 "The simulator allows ten times Expensify's rate, so that you need not wait: changes show in about a"
             );
-            println!("second; with --real-limits, as with Expensify itself, in about six.\n");
+            println!("second; with --real-limits, as with Expensify itself, in about eight.\n");
         }
     }
 
