@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::time::Instant;
 
 /// Most answers, JSON or not, come with this type.
 pub(crate) const TEXT: &str = "text/plain;charset=utf-8";
@@ -13,12 +14,22 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) struct Answer {
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
+    /// An export's answer waits until its rendering is to have ended.
+    pub(crate) held: Option<Held>,
+}
+
+/// Until when an export's answer waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The export's number.
+    pub(crate) export: u64,
+    pub(crate) until: Instant,
 }
 
 impl Answer {
     /// A JSON body under the given type.
     pub(crate) fn json(content_type: &'static str, body: &Value) -> Self {
-        Self { content_type, body: Bytes::from(body.to_string()) }
+        Self { content_type, body: Bytes::from(body.to_string()), held: None }
     }
 
     /// `{"responseCode":200}` and nothing else.
@@ -33,7 +44,7 @@ impl Answer {
 
     /// Bare text.
     pub(crate) fn text(text: String) -> Self {
-        Self { content_type: TEXT, body: Bytes::from(text) }
+        Self { content_type: TEXT, body: Bytes::from(text), held: None }
     }
 }
 

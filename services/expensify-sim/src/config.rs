@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::faults::Faults;
+use crate::settings::Settings;
 use crate::template::EngineSettings;
 
 /// The credential pair that the simulator accepts. Its `Debug` form hides the secret.
@@ -78,6 +79,10 @@ pub struct SimConfig {
     pub policies: usize,
     /// Cards at the start. Without any, life adds none.
     pub cards: usize,
+    /// So many reports more that are older than a year.
+    pub old_reports: usize,
+    /// So many reports more whose id differs from another's in nothing but the case of a letter.
+    pub case_twins: usize,
     /// Pace of the living tenant; 0 stands still.
     pub changes_per_minute: f64,
     /// The tenant's domain.
@@ -92,6 +97,8 @@ pub struct SimConfig {
     pub quiet: Quiet,
     /// Faults from the start.
     pub faults: Faults,
+    /// Settings from the start.
+    pub settings: Settings,
     /// What the export engine reports of itself.
     pub engine: EngineSettings,
     /// The code for an unknown `type`; 403 is what one reading of the measurements gives.
@@ -109,6 +116,8 @@ impl Default for SimConfig {
             reports: 200,
             policies: 3,
             cards: 20,
+            old_reports: 0,
+            case_twins: 0,
             changes_per_minute: 0.0,
             domain: "acme.example".to_owned(),
             credentials: Credentials {
@@ -119,6 +128,7 @@ impl Default for SimConfig {
             rate_limit_form: RateLimitForm::Http429,
             quiet: Quiet::all(Duration::from_secs(30)),
             faults: Faults::default(),
+            settings: Settings::default(),
             engine: EngineSettings::default(),
             unknown_type_code: 403,
             unknown_policy: UnknownPolicy::FailCall,

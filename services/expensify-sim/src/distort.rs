@@ -4,9 +4,11 @@ use bytes::Bytes;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde_json::Value;
+use std::sync::Arc;
 
 use crate::faults::{FaultKind, FaultState};
 use crate::template::EngineSettings;
+use crate::tenant::report::Report;
 
 /// What the DEBUG exception handler of the engine appends.
 const DEBUG_TEXT: &str = "\nFreeMarker template error (DEBUG mode; use RETHROW in production!):\nThe following has evaluated to \
@@ -27,9 +29,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Draws them, and doubles or shuffles the rows.
-    pub(crate) fn draw(state: &mut FaultState, models: &mut Vec<Value>) -> Self {
-        rows(state, models);
+    /// Draws them, and doubles or shuffles the reports.
+    pub(crate) fn draw(state: &mut FaultState, reports: &mut Vec<Arc<Report>>) -> Self {
+        if !reports.is_empty() && state.strikes(FaultKind::DifferingRows) {
+            let mut other = reports[state.rng().random_range(0..reports.len())].as_ref().clone();
+            other.title.push_str(" (copy)");
+            reports.push(Arc::new(other));
+        }
+        rows(state, reports);
         let blank_key = state.strikes(FaultKind::BlankValue).then(|| state.faults().blank_key);
         Self {
             html_escaped: state.strikes(FaultKind::HtmlEscaped),
@@ -48,17 +55,17 @@ impl Plan {
     pub(crate) fn render(
         &self,
         engine: &EngineSettings,
-        models: &[Value],
-        render: impl Fn(&[Value], &EngineSettings) -> String,
+        reports: &[Arc<Report>],
+        mut render: impl FnMut(&[Arc<Report>], &EngineSettings) -> String,
     ) -> Bytes {
         let mut engine = engine.clone();
         engine.escapes_html |= self.html_escaped;
         engine.add_header &= !self.no_header;
         let text = if self.two_blocks {
-            let (first, second) = models.split_at(models.len() / 2);
+            let (first, second) = reports.split_at(reports.len() / 2);
             render(first, &engine) + &render(second, &engine)
         } else {
-            render(models, &engine)
+            render(reports, &engine)
         };
         self.bytes(text)
     }
@@ -87,7 +94,7 @@ impl Plan {
 }
 
 /// Doubles or shuffles rows.
-pub(crate) fn rows(state: &mut FaultState, rows: &mut Vec<Value>) {
+pub(crate) fn rows<Row: Clone>(state: &mut FaultState, rows: &mut Vec<Row>) {
     if !rows.is_empty() && state.strikes(FaultKind::DuplicateRows) {
         let twice = state.rng().random_range(0..rows.len());
         rows.push(rows[twice].clone());

@@ -40,6 +40,17 @@ pub enum ControlError {
     ),
 }
 
+impl ControlError {
+    /// The same, of one change of several.
+    pub(crate) fn at(self, place: usize) -> Self {
+        match self {
+            Self::Invalid(why) => Self::Invalid(format!("change {place}: {why}")),
+            Self::Missing(what) => Self::Missing(format!("{what} (change {place})")),
+            Self::Impossible(why) => Self::Impossible(format!("change {place}: {why}")),
+        }
+    }
+}
+
 impl From<BadProbability> for ControlError {
     fn from(bad: BadProbability) -> Self {
         Self::Invalid(bad.to_string())

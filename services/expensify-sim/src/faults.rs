@@ -80,6 +80,44 @@ pub struct Faults {
     pub crlf: Fault,
     /// Exports: a byte order mark in front.
     pub bom: Fault,
+    /// Exports: one report comes twice, with different content.
+    pub differing_rows: Fault,
+    /// Exports: HTTP 200 with code 403 instead of a file name.
+    pub export_forbidden: Fault,
+    /// Policy lists and details: code 403.
+    pub policies_forbidden: Fault,
+    /// Exports: the dates of reports and approvals are days. Cards: so is `created`.
+    pub dates_as_days: Fault,
+    /// Exports: the dates of expenses are moments. Cards: so is `scrapeMinDate`.
+    pub dates_as_moments: Fault,
+    /// Exports: ids of reports in the old spelling only.
+    pub old_ids: Fault,
+    /// Exports, card lists, policy details: numbers are text.
+    pub numbers_as_text: Fault,
+    /// Exports, card and policy lists, policy details: what is blank is missing.
+    pub blank_missing: Fault,
+    /// Exports, policy details: the lists within come in random order (history has a switch of its own; levels of tags
+    /// keep their order, which has a meaning).
+    pub shuffled_lists: Fault,
+    /// Exports: the history of each report comes in random order.
+    pub shuffled_history: Fault,
+    /// Exports: no report has a history.
+    pub no_history: Fault,
+    /// Exports: each report's history holds one entry that contradicts its state: a later step back, a payment that was
+    /// none, or an approval ten years on.
+    pub history_contradicts: Fault,
+    /// Exports: each report's newest entry of history is missing while it is younger than `history_lag_s`.
+    pub history_lag: Fault,
+    /// For `history_lag`; 0: however old it is.
+    pub history_lag_s: u32,
+    /// Card and policy lists, policy details: one more field, always the same.
+    pub extra_field: Fault,
+    /// Card and policy lists, policy details: one more field, different at every read.
+    pub volatile_field: Fault,
+    /// Policy details: flat tags come as one level without a name.
+    pub tags_levelled: Fault,
+    /// Policy details: tags of one level come flat.
+    pub tags_flat: Fault,
     /// Exports: white space at both ends is gone.
     pub trimmed: Fault,
     /// Exports: Latin-1 instead of UTF-8, `?` for what it lacks.
@@ -134,7 +172,12 @@ fault_kinds! {
     EmptyDownload => empty_download, TruncatedDownload => truncated_download, FileNotFound => file_not_found,
     DuplicateRows => duplicate_rows, ReorderedRows => reordered_rows, BlankValue => blank_value, DebugText => debug_text,
     TwoBlocks => two_blocks, NoHeader => no_header, HtmlEscaped => html_escaped, Crlf => crlf, Bom => bom,
-    Trimmed => trimmed, Latin1 => latin1,
+    Trimmed => trimmed, Latin1 => latin1, DifferingRows => differing_rows, ExportForbidden => export_forbidden,
+    PoliciesForbidden => policies_forbidden, DatesAsDays => dates_as_days, DatesAsMoments => dates_as_moments,
+    OldIds => old_ids, NumbersAsText => numbers_as_text, BlankMissing => blank_missing, ShuffledLists => shuffled_lists,
+    ShuffledHistory => shuffled_history, NoHistory => no_history, HistoryContradicts => history_contradicts,
+    HistoryLag => history_lag, ExtraField => extra_field, VolatileField => volatile_field,
+    TagsLevelled => tags_levelled, TagsFlat => tags_flat,
 }
 
 /// The switches with their own generator, and how often each fault struck.

@@ -15,7 +15,7 @@ pub const MAX_RECORDS: usize = 100_000;
 
 /// What happened to an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// A report or a policy came into being.
     Created,
@@ -39,6 +39,14 @@ pub enum Change {
     Added,
     /// A report, policy or card is gone.
     Removed,
+    /// A card's bank feed, or that of most cards of a bank, does not import any more.
+    FeedFailed,
+    /// It does again.
+    FeedRecovered,
+    /// The credential sees less of a policy, or nothing of its domain's cards.
+    AccessLost,
+    /// It sees more of it again.
+    AccessRegained,
 }
 
 /// One change.
@@ -46,13 +54,15 @@ pub enum Change {
 pub struct Record {
     /// Its number, from 1, without gaps.
     pub n: u64,
-    /// When, in UTC (RFC 3339).
+    /// When, in UTC (RFC 3339), on this machine's clock.
     pub at: Timestamp,
-    /// `report/R00…`, `policy/…` or `card/…`.
+    /// `report/R00…`, `policy/…`, `card/…`, `feed/<domain>:<bank>` or `domain/…`.
     pub entity: String,
     /// What happened.
     pub change: Change,
-    /// Who did it (`by`: `life`, `control` or `job`) and what exactly.
+    /// What made it (`by`: `life`, `control` or `job`), whose deed it is in the tenant (`actor`; blank: nobody's), and what
+    /// exactly. For a report also its `state` after the change (none once it is removed) and each of its lines that
+    /// changed (`lines`, and `transactionID` when it is one).
     pub detail: Value,
 }
 
@@ -80,6 +90,11 @@ impl Journal {
     /// The number of the newest record; 0 before the first.
     pub(crate) fn last(&self) -> u64 {
         self.last
+    }
+
+    /// The time of the newest record.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        self.records.back().map(|record| record.at)
     }
 
     /// The number of the oldest record still kept, or of the next one when there is none.

@@ -1,17 +1,21 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod answer;
 mod config;
 mod distort;
 mod error;
+mod exports;
 mod faults;
 mod fields;
 mod files;
+mod form;
 mod jobs;
 mod journal;
 mod life;
 mod limits;
 mod server;
+mod settings;
 mod sim;
 mod simulator;
 mod stats;
@@ -19,12 +23,18 @@ pub mod template;
 mod tenant;
 mod world;
 
+pub use access::{Access, AccessChange, DomainAccess, LostPolicy, Role};
 pub use config::{Credentials, Quiet, RateLimitForm, RateLimits, SimConfig, UnknownPolicy};
 pub use error::{ControlError, SimError};
+pub use exports::Export;
 pub use faults::{BadProbability, Fault, Faults};
 pub use journal::{Change, MAX_RECORDS, Record};
+pub use settings::{Mix, Settings};
 pub use sim::ReportLine;
 pub use simulator::Simulator;
 pub use stats::Stats;
 pub use template::EngineSettings;
+pub use world::burst::Burst;
+pub use world::edit::{Dates, Edit, Line};
+pub use world::hidden::Hide;
 pub use world::trigger::{EntityKind, Trigger};

@@ -1,6 +1,5 @@
 //! The task behind the living tenant, and the one that keeps it running.
 
-use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,9 +63,10 @@ async fn live(sim: Arc<Sim>, choice: Arc<Mutex<StdRng>>) {
         if per_minute <= 0.0 {
             continue;
         }
-        let moment = Moment { at: Timestamp::now(), since_start: planned.duration_since(start), by: By::Life };
+        let moment = Moment { since_start: planned.duration_since(start), ..sim.moment(By::Life) };
+        let mix = sim.settings().life;
         let mut choice = choice.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = sim.world().live(&mut choice, moment) {
+        if let Some(record) = sim.world().live(&mut choice, mix, moment) {
             tracing::debug!(n = record.n, entity = record.entity, change = ?record.change, "a change of life");
         }
     }
@@ -82,6 +82,7 @@ fn interval(per_minute: f64, timing: &mut StdRng) -> Duration {
 mod tests {
     use super::*;
     use crate::config::SimConfig;
+    use jiff::Timestamp;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test]

@@ -4,21 +4,26 @@
 //! behind is taken anyway: all parts are consistent between statements that cannot panic half way.
 
 use jiff::Timestamp;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::AccessChange;
 use crate::config::SimConfig;
 use crate::error::ControlError;
+use crate::exports::Exports;
 use crate::faults::{FaultKind, FaultState, Faults};
 use crate::files::Files;
 use crate::journal::Record;
 use crate::limits::Windows;
+use crate::settings::Settings;
 use crate::stats::Stats;
+use crate::tenant::dates;
 use crate::tenant::model;
 use crate::tenant::seed::{self, Sizes};
-use crate::tenant::{ids, report};
+use crate::tenant::{ids, report::Report};
+use crate::world::burst::Burst;
 use crate::world::trigger::Trigger;
 use crate::world::{By, Moment, World};
 
@@ -35,6 +40,8 @@ pub(crate) struct Sim {
     windows: Mutex<Windows>,
     faults: Mutex<FaultState>,
     files: Mutex<Files>,
+    exports: Mutex<Exports>,
+    settings: Mutex<Settings>,
     stats: Mutex<Stats>,
 }
 
@@ -43,7 +50,7 @@ pub(crate) struct Sim {
 pub struct ReportLine {
     /// The new spelling of its id.
     pub id: String,
-    /// `OPEN`, `SUBMITTED`, `APPROVED`, `REIMBURSED` or `ARCHIVED`.
+    /// `OPEN`, `SUBMITTED`, `APPROVED`, `REIMBURSED` or `ARCHIVED`; or a strange status, as it was given.
     pub state: String,
 }
 
@@ -52,13 +59,22 @@ impl Sim {
     pub(crate) fn new(config: SimConfig, now: Timestamp, started: Instant) -> Result<Self, ControlError> {
         let pace = checked_pace(config.changes_per_minute)?;
         config.faults.check()?;
-        let sizes = Sizes { reports: config.reports, policies: config.policies, cards: config.cards };
-        let tenant = seed::tenant(config.seed, sizes, &config.domain, now);
+        config.settings.check()?;
+        let sizes = Sizes {
+            reports: config.reports,
+            policies: config.policies,
+            cards: config.cards,
+            old_reports: config.old_reports,
+            case_twins: config.case_twins,
+        };
+        let tenant = seed::tenant(config.seed, sizes, &config.domain, on_server(now, &config.settings));
         Ok(Self {
             world: Mutex::new(World::new(tenant, config.seed, config.quiet)),
             windows: Mutex::new(Windows::new(config.limits)),
             faults: Mutex::new(FaultState::new(config.faults.clone(), config.seed)),
             files: Mutex::new(Files::default()),
+            exports: Mutex::new(Exports::default()),
+            settings: Mutex::new(config.settings),
             stats: Mutex::new(Stats::default()),
             pace: watch::Sender::new(pace),
             shutdown: CancellationToken::new(),
@@ -83,6 +99,15 @@ impl Sim {
         lock(&self.files)
     }
 
+    pub(crate) fn exports(&self) -> MutexGuard<'_, Exports> {
+        lock(&self.exports)
+    }
+
+    /// The settings as they stand.
+    pub(crate) fn settings(&self) -> Settings {
+        *lock(&self.settings)
+    }
+
     /// The running counters, to be counted up. For reading, [`Sim::snapshot`].
     pub(crate) fn counters(&self) -> MutexGuard<'_, Stats> {
         lock(&self.stats)
@@ -95,7 +120,13 @@ impl Sim {
 
     /// Now, as a change made by `by` sees it.
     pub(crate) fn moment(&self, by: By) -> Moment {
-        Moment { at: Timestamp::now(), since_start: self.started.elapsed(), by }
+        let at = Timestamp::now();
+        Moment { at, server: self.server_clock(at), since_start: self.started.elapsed(), by }
+    }
+
+    /// This moment on the server's clock.
+    pub(crate) fn server_clock(&self, at: Timestamp) -> Timestamp {
+        on_server(at, &self.settings())
     }
 
     /// The counters with the sizes of everything.
@@ -109,7 +140,7 @@ impl Sim {
         stats.policies = count(world.tenant.policies.len());
         stats.cards = count(world.tenant.cards.len());
         for report in world.tenant.reports.values() {
-            *stats.reports.entry(report.state.word().to_owned()).or_default() += 1;
+            *stats.reports.entry(report.state_word().to_owned()).or_default() += 1;
         }
         stats
     }
@@ -117,6 +148,22 @@ impl Sim {
     pub(crate) fn trigger(&self, trigger: &Trigger) -> Result<Record, ControlError> {
         let moment = self.moment(By::Control);
         self.world().trigger(trigger, moment)
+    }
+
+    pub(crate) fn burst(&self, burst: &Burst) -> Result<Vec<Record>, ControlError> {
+        let moment = self.moment(By::Control);
+        self.world().burst(burst, moment)
+    }
+
+    pub(crate) fn change_access(&self, change: &AccessChange) -> Result<Record, ControlError> {
+        let moment = self.moment(By::Control);
+        self.world().change_access(change, moment)
+    }
+
+    pub(crate) fn set_settings(&self, settings: Settings) -> Result<(), ControlError> {
+        settings.check()?;
+        *lock(&self.settings) = settings;
+        Ok(())
     }
 
     pub(crate) fn set_pace(&self, changes_per_minute: f64) -> Result<(), ControlError> {
@@ -131,14 +178,18 @@ impl Sim {
     }
 
     pub(crate) fn reports(&self) -> Vec<ReportLine> {
-        let line = |report: &report::Report| ReportLine { id: report.id(), state: report.state.word().to_owned() };
+        let line = |report: &Arc<Report>| ReportLine { id: report.id(), state: report.state_word().to_owned() };
         self.world().tenant.reports.values().map(line).collect()
     }
 
     pub(crate) fn report(&self, id: &str) -> Option<serde_json::Value> {
         let number = ids::report_number(id)?;
-        self.world().tenant.reports.get(&number).map(model::report)
+        self.world().tenant.reports.get(&number).map(|report| model::report(report))
     }
+}
+
+fn on_server(at: Timestamp, settings: &Settings) -> Timestamp {
+    dates::earlier(at, settings.clock_skew_s.saturating_neg())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -8,15 +8,20 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::access::{Access, AccessChange};
 use crate::config::SimConfig;
 use crate::error::{ControlError, SimError};
+use crate::exports::Export;
 use crate::faults::Faults;
 use crate::journal::Record;
 use crate::life;
 use crate::server::{self, CONTROL_PATH, INTEGRATION_PATH};
+use crate::settings::Settings;
 use crate::sim::{ReportLine, Sim};
 use crate::stats::Stats;
-use crate::world::trigger::Trigger;
+use crate::world::burst::Burst;
+use crate::world::hidden::Hide;
+use crate::world::trigger::{EntityKind, Trigger};
 
 /// How long [`Simulator::stop`] lets running requests end before it drops them.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
@@ -69,6 +74,58 @@ impl Simulator {
     /// All changes after this number that are still kept, oldest first.
     pub fn changes(&self, after: u64) -> Vec<Record> {
         self.sim.world().journal.after(after, usize::MAX)
+    }
+
+    /// Makes several changes between two reads and gives every record that they made.
+    ///
+    /// # Errors
+    /// That of the first change that cannot be made; those before it stand.
+    pub fn burst(&self, burst: &Burst) -> Result<Vec<Record>, ControlError> {
+        self.sim.burst(burst)
+    }
+
+    /// What the credential may see.
+    pub fn access(&self) -> Access {
+        self.sim.world().access()
+    }
+
+    /// Takes away or gives back a role or the domain.
+    ///
+    /// # Errors
+    /// For an unknown policy, and when it is so already.
+    pub fn change_access(&self, change: &AccessChange) -> Result<Record, ControlError> {
+        self.sim.change_access(change)
+    }
+
+    /// Hides entities from reads, without removing them, and gives the ids of those that it hid now.
+    ///
+    /// # Errors
+    /// When a given id is not there; nothing is hidden then.
+    pub fn hide(&self, hide: &Hide) -> Result<Vec<String>, ControlError> {
+        self.sim.world().hide(hide)
+    }
+
+    /// Shows everything of a kind again, or of every kind, and says how many were hidden.
+    pub fn show(&self, kind: Option<EntityKind>) -> usize {
+        self.sim.world().show(kind)
+    }
+
+    /// The settings as they stand.
+    pub fn settings(&self) -> Settings {
+        self.sim.settings()
+    }
+
+    /// Replaces all settings.
+    ///
+    /// # Errors
+    /// When a value is out of range; nothing changes then.
+    pub fn set_settings(&self, settings: Settings) -> Result<(), ControlError> {
+        self.sim.set_settings(settings)
+    }
+
+    /// The exports after this number that are remembered, oldest first.
+    pub fn exports(&self, after: u64) -> Vec<Export> {
+        self.sim.exports().after(after)
     }
 
     /// What it did so far.

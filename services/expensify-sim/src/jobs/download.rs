@@ -16,12 +16,13 @@ pub(super) fn run(call: &Call<'_>) -> JobResult {
         Some("reconciliation") => FileSystem::Reconciliation,
         Some(_) => return Err(Refusal::parameter("fileSystem")),
     };
+    call.sim.exports().asked(&name, call.moment.at);
     if call.sim.strikes(FaultKind::FileNotFound) {
         return Err(not_found());
     }
     let content = call.sim.files().read(system, &name).ok_or_else(not_found)?;
     call.sim.counters().downloads += 1;
-    Ok(Answer { content_type: content_type(&name), body: damaged(call, content) })
+    Ok(Answer { content_type: content_type(&name), body: damaged(call, content), held: None })
 }
 
 fn not_found() -> Refusal {

@@ -85,7 +85,7 @@ pub(super) fn plain(call: &Call<'_>, world: &mut World, item: &Object, date_key:
         currency,
         rate_millionths: 1_000_000,
         created,
-        inserted: call.moment.at,
+        inserted: call.moment.server,
         category: "Uncategorized".to_owned(),
         category_gl_code: String::new(),
         tag: String::new(),
@@ -164,8 +164,8 @@ fn attach(call: &Call<'_>, world: &mut World, number: u64, expenses: Vec<Expense
 
 fn open_new(call: &Call<'_>, world: &mut World, email: &str, expenses: Vec<Expense>) -> Result<u64, Refusal> {
     let policy = world.tenant.policy_of(email).ok_or_else(|| Refusal::new(500, "No policy to open a report on"))?;
-    let title = format!("Expense Report {}", call.moment.at.strftime("%Y-%m-%d"));
-    let report = Report::draft(&world.tenant, policy, email, title, call.moment.at);
+    let title = format!("Expense Report {}", call.moment.server.strftime("%Y-%m-%d"));
+    let report = Report::draft(&world.tenant, policy, email, title, call.moment.server);
     add(call, world, report, expenses)
 }
 
@@ -179,7 +179,7 @@ pub(super) fn add(
     report.number = ids::new_report_number(&mut world.rng);
     report.expenses = expenses;
     let number = report.number;
-    world.add_report(report, call.moment).map_err(|_| Refusal::new(500, "Internal error"))?;
+    world.add_report(report, json!({}), call.moment).map_err(|_| Refusal::new(500, "Internal error"))?;
     Ok(number)
 }
 

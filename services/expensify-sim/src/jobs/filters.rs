@@ -79,7 +79,10 @@ impl ReportFilter {
             && self.end.is_none_or(|end| anchor <= end)
             && self.approved_after.is_none_or(|day| report.approved.is_some_and(|at| dates::day(at) >= day))
             && self.not_marked.as_ref().is_none_or(|label| !report.exported.contains(label))
-            && self.states.as_ref().is_none_or(|states| states.contains(&report.state))
+            && self
+                .states
+                .as_ref()
+                .is_none_or(|states| report.strange_status.is_none() && states.contains(&report.state))
             && self.submitter.as_ref().is_none_or(|email| report.submitter.email == *email)
     }
 }

@@ -45,6 +45,13 @@ pub(crate) struct Call<'a> {
     pub(crate) moment: Moment,
 }
 
+impl Call<'_> {
+    /// A number that is another at every request.
+    fn read_number(&self) -> u64 {
+        self.sim.counters().requests
+    }
+}
+
 type Run = fn(&Call<'_>) -> JobResult;
 
 /// What `requestJobDescription` says, as far as it can be read.

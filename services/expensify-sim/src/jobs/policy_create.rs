@@ -4,6 +4,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 use super::Call;
+use crate::access::Role;
 use crate::answer::{Answer, JSON, JobResult, Refusal};
 use crate::fields;
 use crate::tenant::ids;
@@ -24,7 +25,7 @@ pub(super) fn run(call: &Call<'_>) -> JobResult {
         id: id.clone(),
         name: name.clone(),
         owner: owner.clone(),
-        role: "admin".to_owned(),
+        role: Role::Admin,
         kind,
         currency: "USD".to_owned(),
         categories: Vec::new(),

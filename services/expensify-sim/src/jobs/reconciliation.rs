@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Call;
 use super::csv;
+use crate::access::DomainAccess;
 use crate::answer::{Answer, JobResult, Refusal, TEXT};
 use crate::fields;
 use crate::files::FileSystem;
@@ -54,7 +55,7 @@ fn keep(call: &Call<'_>, start: Date, end: Date, everything: bool, extension: &s
         fields::filled(call.input, "domain").ok_or_else(|| Refusal::invalid("Domain name is missing or malformed"))?;
     let (number, content) = {
         let mut world = call.sim.world();
-        if domain != world.tenant.domain {
+        if domain != world.tenant.domain || world.domain_access != DomainAccess::Held {
             return Err(Refusal::new(403, format!("Not an admin of domain '{domain}'")));
         }
         (world.rng.random_range(1_000_000_000_000_000_000..i64::MAX), table(&world.tenant, start, end, everything))

@@ -24,7 +24,7 @@ pub(super) fn run(call: &Call<'_>) -> JobResult {
         expenses.push(plain(call, &mut world, item, "date")?);
     }
     let policy = world.tenant.policies.get(&policy).ok_or_else(|| super::no_policy(&policy))?;
-    let mut report = Report::draft(&world.tenant, policy, &email, title.clone(), call.moment.at);
+    let mut report = Report::draft(&world.tenant, policy, &email, title.clone(), call.moment.server);
     for (key, value) in fields::object(wanted, "fields").into_iter().flatten() {
         report
             .custom_fields

@@ -24,7 +24,7 @@ pub(super) fn run(call: &Call<'_>) -> JobResult {
         return Err(Refusal::parameter("paymentSource"));
     }
     let filters = fields::object(call.input, "filters").ok_or_else(|| Refusal::parameter("filters"))?;
-    let filter = ReportFilter::read(filters, call.moment.at)?;
+    let filter = ReportFilter::read(filters, call.moment.server)?;
     let (done, skipped) = reimburse(call, &filter, source.as_deref());
     let mut answer = json!({ "skippedReports": skipped, "reportIDs": done, "responseCode": 200 });
     let partial = answer["skippedReports"].as_array().is_some_and(|skipped| !skipped.is_empty());
@@ -39,8 +39,8 @@ pub(super) fn run(call: &Call<'_>) -> JobResult {
 
 fn reimburse(call: &Call<'_>, filter: &ReportFilter, source: Option<&str>) -> (Vec<String>, Vec<Value>) {
     let mut world = call.sim.world();
-    let numbers: Vec<u64> =
-        world.tenant.reports.values().filter(|report| filter.keeps(report)).map(|report| report.number).collect();
+    let passing = world.tenant.reports.values().filter(|report| filter.keeps(report) && world.sees(report));
+    let numbers: Vec<u64> = passing.map(|report| report.number).collect();
     let (mut done, mut skipped) = (Vec::new(), Vec::new());
     for number in numbers {
         let payment = Payment::Manual { source: source.map(str::to_owned) };

@@ -3,16 +3,13 @@
 //! A client must cope with a connection that dies after the job ran. hyper always writes what a handler returns, so the
 //! cut is made one layer below: the stream carries a flag that the handler sets, and from then on refuses to write.
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// Cuts one connection.
 #[derive(Debug, Clone, Default)]
@@ -25,29 +22,6 @@ impl Scissors {
     }
 }
 
-impl Connected<IncomingStream<'_, CuttableListener>> for Scissors {
-    fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
-        stream.io().scissors.clone()
-    }
-}
-
-/// A TCP listener whose connections can be cut.
-pub(crate) struct CuttableListener(pub(crate) TcpListener);
-
-impl Listener for CuttableListener {
-    type Io = CuttableStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        (CuttableStream { stream, scissors: Scissors::default() }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
-
 /// A TCP stream that can be cut.
 pub(crate) struct CuttableStream {
     stream: TcpStream,
@@ -55,6 +29,12 @@ pub(crate) struct CuttableStream {
 }
 
 impl CuttableStream {
+    /// The stream and what cuts it.
+    pub(crate) fn new(stream: TcpStream) -> (Self, Scissors) {
+        let scissors = Scissors::default();
+        (Self { stream, scissors: scissors.clone() }, scissors)
+    }
+
     fn check(&self) -> io::Result<()> {
         if !self.scissors.0.load(Ordering::Acquire) {
             return Ok(());

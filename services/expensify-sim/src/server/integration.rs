@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,10 @@ async fn fault_after(sim: &Sim, scissors: &Scissors, is_export: bool, mut result
         if sim.strikes(FaultKind::SlowExport) {
             let delay_ms = sim.fault_state().faults().slow_export_ms;
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        }
+        if let Ok(Answer { held: Some(held), .. }) = &result {
+            tokio::time::sleep_until(held.until.into()).await;
+            sim.exports().answered(held.export, Timestamp::now());
         }
         if sim.strikes(FaultKind::ErrorInsteadOfFileName) {
             result = Err(Refusal::new(500, "Internal error"));

@@ -10,6 +10,7 @@ mod reports;
 mod scalar;
 
 pub use doctor::render_doctor;
+pub(crate) use reports::render_each;
 pub use reports::render_reports;
 
 use sha2::{Digest, Sha256};

@@ -1,6 +1,7 @@
 //! What the engine makes of the reports template.
 
 use serde_json::Value;
+use std::borrow::Borrow;
 
 use super::{EngineSettings, scalar};
 
@@ -64,7 +65,17 @@ const CANARY: &str = "<>&'\"\\/ \u{e9} \u{20ac} \u{1f600} \u{2028} \t  .";
 
 /// The file that the engine writes for `reports`, each the data model of one report (reference §3.4 to §3.6) as JSON.
 pub fn render_reports(reports: &[Value], nonce: &str, engine: &EngineSettings) -> String {
-    let mut out = begin(reports.len(), nonce, engine);
+    render_each(reports.iter(), nonce, engine)
+}
+
+/// The same of models that are made one after the other: of a hundred thousand only one is held at a time.
+pub(crate) fn render_each<Model: Borrow<Value>>(
+    reports: impl ExactSizeIterator<Item = Model>,
+    nonce: &str,
+    engine: &EngineSettings,
+) -> String {
+    let rows = reports.len();
+    let mut out = begin(rows, nonce, engine);
     out.push_str(",\"columns\":{\"report\":");
     names(&mut out, &REPORT);
     for (list, columns) in LISTS {
@@ -72,10 +83,9 @@ pub fn render_reports(reports: &[Value], nonce: &str, engine: &EngineSettings) -
         names(&mut out, columns);
     }
     out.push_str("}}\n");
-    for (index, report) in reports.iter().enumerate() {
-        row(&mut out, index, report, engine);
+    for (index, report) in reports.enumerate() {
+        row(&mut out, index, report.borrow(), engine);
     }
-    let rows = reports.len();
     out.push_str(&format!("{{\"t\":\"end\",\"nonce\":\"{nonce}\",\"rows\":{rows},\"faults\":0,\"done\":true}}\n"));
     out
 }

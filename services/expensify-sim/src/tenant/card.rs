@@ -8,6 +8,8 @@ use super::dates;
 
 /// How often the bank feed is imported. Every import moves `lastImport` of every card, which is noise to a watcher.
 const FEED_INTERVAL_S: i64 = 600;
+/// `lastImportResult` of a feed that imports.
+const GOOD_IMPORT: u16 = 200;
 
 /// A purchase that reached the card and no report.
 #[derive(Debug, Clone)]
@@ -16,6 +18,14 @@ pub(crate) struct Unreported {
     pub(crate) merchant: String,
     pub(crate) amount: i64,
     pub(crate) posted: Date,
+}
+
+/// A bank feed that does not import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub(crate) since: Timestamp,
+    /// What its runs answer.
+    pub(crate) result: u16,
 }
 
 /// One card.
@@ -31,12 +41,14 @@ pub(crate) struct Card {
     pub(crate) reimbursable: bool,
     pub(crate) scrape_min_date: Option<Date>,
     pub(crate) unreported: Vec<Unreported>,
+    pub(crate) failing: Option<Failing>,
 }
 
 impl Card {
     /// Its line in `domainCardList` at this moment.
     pub(crate) fn line(&self, now: Timestamp) -> Value {
-        let into_interval_s = now.as_second().rem_euclid(FEED_INTERVAL_S);
+        let newest = self.failing.map_or(now, |failing| failing.since.min(now));
+        let into_interval_s = newest.as_second().rem_euclid(FEED_INTERVAL_S);
         json!({
             "bank": self.bank,
             "cardID": self.id,
@@ -45,8 +57,8 @@ impl Card {
             "created": dates::date_time(self.created),
             "email": self.email,
             "externalEmployeeID": self.external_employee_id,
-            "lastImport": dates::date_time(dates::earlier(now, into_interval_s)),
-            "lastImportResult": 200,
+            "lastImport": dates::date_time(dates::earlier(newest, into_interval_s)),
+            "lastImportResult": self.failing.map_or(GOOD_IMPORT, |failing| failing.result),
             "reimbursable": self.reimbursable,
             "scrapeMinDate": self.scrape_min_date.map(|day| day.to_string()).unwrap_or_default(),
         })

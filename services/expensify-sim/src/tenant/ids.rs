@@ -34,6 +34,15 @@ pub(crate) fn report_number(text: &str) -> Option<u64> {
     }
 }
 
+/// The number whose new spelling differs from this one's in nothing but the case of its last letter.
+pub(crate) fn case_twin(number: u64) -> Option<u64> {
+    let id = report_id(number);
+    let at = id.rfind(|c: char| c.is_ascii_alphabetic()).filter(|at| *at > 0)?;
+    let other_case = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    let swapped = id.char_indices().map(|(place, c)| if place == at { other_case(c) } else { c }).collect::<String>();
+    report_number(&swapped)
+}
+
 /// A number for a new report.
 pub(crate) fn new_report_number(rng: &mut impl Rng) -> u64 {
     rng.random_range(REPORT_NUMBERS)
@@ -63,6 +72,14 @@ mod tests {
         assert_eq!(report_id(2_080_715_894_610_667), "R009WqAY45L1");
         assert_eq!(report_number("R009WqAY45L1"), Some(2_080_715_894_610_667));
         assert_eq!(report_number("2080715894610667"), Some(2_080_715_894_610_667));
+    }
+
+    #[test]
+    fn a_twin_differs_in_the_case_of_one_letter_and_is_its_twins_twin() {
+        let twin = case_twin(2_080_715_894_610_667).unwrap();
+        assert_eq!(report_id(twin), "R009WqAY45l1");
+        assert_eq!(case_twin(twin), Some(2_080_715_894_610_667));
+        assert_eq!(case_twin(0), None, "no letter but the R in front");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub(crate) mod card;
 pub(crate) mod dates;
 pub(crate) mod ids;
+pub(crate) mod lines;
 pub(crate) mod model;
 pub(crate) mod person;
 pub(crate) mod policy;
@@ -13,6 +14,7 @@ pub(crate) mod report;
 pub(crate) mod seed;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use card::Card;
 use person::Person;
@@ -26,7 +28,8 @@ pub(crate) struct Tenant {
     /// Whose credential pair it is: owner and admin of every policy.
     pub(crate) caller: Person,
     pub(crate) people: Vec<Person>,
-    pub(crate) reports: BTreeMap<u64, Report>,
+    /// Shared with exports, which render what they took without holding up the tenant.
+    pub(crate) reports: BTreeMap<u64, Arc<Report>>,
     pub(crate) policies: BTreeMap<String, Policy>,
     pub(crate) cards: BTreeMap<u64, Card>,
 }

@@ -36,7 +36,7 @@ pub(crate) fn report(report: &Report) -> Value {
     put("policyName", json!(report.policy_name));
     put("currency", json!(report.currency));
     put("total", json!(report.total()));
-    put("status", json!(report.state.status()));
+    put("status", json!(report.strange_status.as_deref().unwrap_or_else(|| report.state.status())));
     put("state", json!(state_text(report)));
     put("stateNum", json!(state_num(report)));
     put("created", json!(date_time(report.created)));
@@ -64,8 +64,11 @@ fn entry_id(report: &Report) -> &str {
 }
 
 /// The older `state` text. The reference knows none for a closed report, so it is blank there.
-fn state_text(report: &Report) -> &'static str {
-    match (report.state, &report.payment) {
+fn state_text(report: &Report) -> String {
+    if let Some(strange) = &report.strange_status {
+        return strange.to_uppercase();
+    }
+    let known = match (report.state, &report.payment) {
         (State::Open, _) => "OPEN",
         (State::Submitted, _) => "SUBMITTED",
         (State::Approved, _) => "APPROVED",
@@ -73,10 +76,17 @@ fn state_text(report: &Report) -> &'static str {
         (State::Reimbursed, Some(Payment::Ach { .. })) => "AUTOREIMBURSED",
         (State::Reimbursed, _) => "MANUALREIMBURSED",
         (State::Archived, _) => "",
-    }
+    };
+    known.to_owned()
 }
 
+/// A number that the reference does not know.
+const STRANGE_STATE_NUM: u8 = 9;
+
 fn state_num(report: &Report) -> u8 {
+    if report.strange_status.is_some() {
+        return STRANGE_STATE_NUM;
+    }
     match (report.state, &report.payment) {
         (State::Open, _) => 0,
         (State::Submitted, _) => 1,

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
+use crate::access::Role;
+
 /// A category.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Category {
@@ -109,7 +111,8 @@ pub(crate) struct Policy {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) owner: String,
-    pub(crate) role: String,
+    /// The credential's.
+    pub(crate) role: Role,
     pub(crate) kind: String,
     pub(crate) currency: String,
     pub(crate) categories: Vec<Category>,
@@ -150,7 +153,7 @@ impl Policy {
 
     /// Everything that any read shows of it. Two policies with equal views cannot be told apart from outside.
     pub(crate) fn view(&self) -> Value {
-        let mut whole = self.summary(&self.role);
+        let mut whole = self.summary(self.role.word());
         for name in SECTIONS {
             whole[name] = self.section(name).unwrap_or_default();
         }

@@ -137,6 +137,8 @@ pub(crate) struct Report {
     pub(crate) policy_name: String,
     pub(crate) currency: String,
     pub(crate) state: State,
+    /// A status text that is none of the known five, shown in place of the state's until the next step.
+    pub(crate) strange_status: Option<String>,
     pub(crate) created: Timestamp,
     pub(crate) submitted: Option<Timestamp>,
     pub(crate) approved: Option<Timestamp>,
@@ -197,6 +199,7 @@ impl Report {
             policy_name: policy.name.clone(),
             currency: policy.currency.clone(),
             state: State::Open,
+            strange_status: None,
             created: at,
             submitted: None,
             approved: None,
@@ -217,6 +220,11 @@ impl Report {
         ids::report_id(self.number)
     }
 
+    /// The word for where it stands: of the five, or its strange status.
+    pub(crate) fn state_word(&self) -> &str {
+        self.strange_status.as_deref().unwrap_or_else(|| self.state.word())
+    }
+
     /// Sum of its expenses, in its currency.
     pub(crate) fn total(&self) -> i64 {
         self.expenses.iter().fold(0, |sum, expense| sum.saturating_add(expense.converted()))
@@ -232,6 +240,7 @@ impl Report {
         if !step.fits(self.state) {
             return Err(WrongState(self.state));
         }
+        self.strange_status = None;
         match step {
             Step::Submit => self.submit(at),
             Step::Approve => self.approve(at),

@@ -13,9 +13,18 @@ impl World {
         if self.tenant.cards.contains_key(&id) {
             return None;
         }
-        let detail = json!({ "cardName": card.name, "email": card.email });
+        let mut detail = json!({ "cardName": card.name, "email": card.email });
+        if self.graves.cards.remove(&id).is_some() {
+            detail["resurrected"] = json!(true);
+        }
         self.tenant.cards.insert(id, card);
-        Some(self.record(Entity::Card(id), Change::Added, detail, moment))
+        Some(self.record_card(id, Change::Added, detail, moment))
+    }
+
+    /// Brings a removed card back as it was.
+    pub(crate) fn resurrect_card(&mut self, id: u64, moment: Moment) -> Option<Record> {
+        let card = self.graves.cards.get(&id)?.clone();
+        self.add_card(card, moment)
     }
 
     /// Edits a card in place. A record is made when a read can tell the difference.
@@ -27,17 +36,25 @@ impl World {
         edit: impl FnOnce(&mut Card),
     ) -> Option<Record> {
         let card = self.tenant.cards.get_mut(&id)?;
-        let before = card.line(moment.at);
+        let before = card.line(moment.server);
         edit(card);
-        if card.line(moment.at) == before {
+        if card.line(moment.server) == before {
             return None;
         }
-        Some(self.record(Entity::Card(id), Change::Changed, detail, moment))
+        Some(self.record_card(id, Change::Changed, detail, moment))
     }
 
     /// Takes a card away.
     pub(crate) fn remove_card(&mut self, id: u64, moment: Moment) -> Option<Record> {
         let card = self.tenant.cards.remove(&id)?;
-        Some(self.record(Entity::Card(id), Change::Removed, json!({ "cardName": card.name }), moment))
+        let detail = json!({ "cardName": card.name });
+        self.graves.card(card);
+        Some(self.record_card(id, Change::Removed, detail, moment))
+    }
+
+    /// Cards are the domain admin's affair.
+    fn record_card(&mut self, id: u64, change: Change, detail: Value, moment: Moment) -> Record {
+        let actor = self.tenant.caller.email.clone();
+        self.record(Entity::Card(id), change, &actor, detail, moment)
     }
 }

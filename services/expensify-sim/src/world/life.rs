@@ -1,17 +1,19 @@
 //! The living tenant: which change happens next.
 //!
-//! The choice is a function of the generator, the tenant and the planned time only. About 85 % of the changes are to
-//! reports, 10 % to policies, 5 % to cards. An entity that changed within its quiet time is not touched. When the kind or
+//! The choice is a function of the generator, the tenant and the planned time only. The settings say which share of
+//! the changes is to reports, policies and cards. An entity that changed within its quiet time is not touched, nor one that is hidden. When the kind or
 //! the act that was drawn has no suitable entity the next one is tried, so a change happens whenever any can.
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use serde_json::json;
+use std::sync::Arc;
 
 use super::trigger::EntityKind;
 use super::{Entity, Moment, World};
 use crate::journal::Record;
+use crate::settings::Mix;
 use crate::tenant::ids;
 use crate::tenant::policy::Tags;
 use crate::tenant::report::{Payment, Report, State, Step};
@@ -57,16 +59,21 @@ pub(crate) enum CardAct {
 
 impl World {
     /// Makes one change by chance, if any can be made now.
-    pub(crate) fn live(&mut self, rng: &mut StdRng, moment: Moment) -> Option<Record> {
-        let in_turn = match rng.random_range(0..100) {
-            0..85 => [EntityKind::Report, EntityKind::Policy, EntityKind::Card],
-            85..95 => [EntityKind::Policy, EntityKind::Report, EntityKind::Card],
-            _ => [EntityKind::Card, EntityKind::Report, EntityKind::Policy],
+    pub(crate) fn live(&mut self, rng: &mut StdRng, mix: Mix, moment: Moment) -> Option<Record> {
+        let (reports, policies) = (i32::from(mix.reports), i32::from(mix.policies));
+        let drawn = rng.random_range(0..(reports + policies + i32::from(mix.cards)).max(1));
+        let in_turn = if drawn < reports {
+            [EntityKind::Report, EntityKind::Policy, EntityKind::Card]
+        } else if drawn < reports + policies {
+            [EntityKind::Policy, EntityKind::Report, EntityKind::Card]
+        } else {
+            [EntityKind::Card, EntityKind::Report, EntityKind::Policy]
         };
         in_turn.into_iter().find_map(|kind| match kind {
-            EntityKind::Report => self.live_report(rng, moment),
-            EntityKind::Policy => self.live_policy(rng, moment),
-            EntityKind::Card => self.live_card(rng, moment),
+            EntityKind::Report if mix.reports > 0 => self.live_report(rng, moment),
+            EntityKind::Policy if mix.policies > 0 => self.live_policy(rng, moment),
+            EntityKind::Card if mix.cards > 0 => self.live_card(rng, moment),
+            EntityKind::Report | EntityKind::Policy | EntityKind::Card => None,
         })
     }
 
@@ -82,9 +89,12 @@ impl World {
             return None;
         }
         let fits = |report: &&Report| {
-            act.chance_fits(report.state) && !self.is_quiet(&Entity::Report(report.number), moment.since_start)
+            act.chance_fits(report.state)
+                && !self.is_quiet(&Entity::Report(report.number), moment.since_start)
+                && !self.hidden.reports.contains(&report.number)
         };
-        let suitable: Vec<u64> = self.tenant.reports.values().filter(fits).map(|report| report.number).collect();
+        let all = self.tenant.reports.values().map(Arc::as_ref);
+        let suitable: Vec<u64> = all.filter(fits).map(|report| report.number).collect();
         match (act, suitable.choose(rng)) {
             (ReportAct::Create, _) => self.do_to_report(rng, act, 0, moment),
             (_, Some(number)) => self.do_to_report(rng, act, *number, moment),
@@ -102,8 +112,8 @@ impl World {
     ) -> Option<Record> {
         let step = match act {
             ReportAct::Create => {
-                let report = seed::draft(rng, &self.tenant, moment.at)?;
-                return self.add_report(report, moment).ok();
+                let report = seed::draft(rng, &self.tenant, moment.server)?;
+                return self.add_report(report, json!({}), moment).ok();
             }
             ReportAct::Edit => return self.edit_by_chance(rng, number, moment),
             ReportAct::Submit => Step::Submit,
@@ -142,7 +152,9 @@ impl World {
     }
 
     fn live_policy(&mut self, rng: &mut StdRng, moment: Moment) -> Option<Record> {
-        let fits = |id: &&String| !self.is_quiet(&Entity::Policy((*id).clone()), moment.since_start);
+        let fits = |id: &&String| {
+            !self.is_quiet(&Entity::Policy((*id).clone()), moment.since_start) && !self.hidden.policies.contains(*id)
+        };
         let suitable: Vec<String> = self.tenant.policies.keys().filter(fits).cloned().collect();
         let id = suitable.choose(rng)?.clone();
         self.change_policy_by_chance(rng, &id, moment)
@@ -197,7 +209,8 @@ impl World {
             25..80 => CardAct::Change,
             _ => CardAct::Remove,
         };
-        let fits = |id: &&u64| !self.is_quiet(&Entity::Card(**id), moment.since_start);
+        let fits =
+            |id: &&u64| !self.is_quiet(&Entity::Card(**id), moment.since_start) && !self.hidden.cards.contains(*id);
         let suitable: Vec<u64> = self.tenant.cards.keys().filter(fits).copied().collect();
         let count = self.tenant.cards.len();
         match (act, suitable.choose(rng)) {
@@ -213,7 +226,7 @@ impl World {
     pub(crate) fn do_to_card(&mut self, rng: &mut impl Rng, act: CardAct, id: u64, moment: Moment) -> Option<Record> {
         match act {
             CardAct::Add => {
-                let card = seed::card(rng, &self.tenant, moment.at);
+                let card = seed::card(rng, &self.tenant, moment.server);
                 self.add_card(card, moment)
             }
             CardAct::Remove => self.remove_card(id, moment),

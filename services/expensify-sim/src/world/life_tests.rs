@@ -1,7 +1,9 @@
 use super::super::By;
+use super::super::hidden::Hide;
 use super::*;
 use crate::config::Quiet;
 use crate::journal::Change;
+use crate::settings::Mix;
 use crate::tenant::seed::{Sizes, tenant};
 use jiff::Timestamp;
 use rand::SeedableRng;
@@ -9,19 +11,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn world(seed: u64, now: &str, quiet_s: u64) -> World {
-    let sizes = Sizes { reports: 200, policies: 3, cards: 20 };
+    let sizes = Sizes { reports: 200, policies: 3, cards: 20, ..Sizes::default() };
     let tenant = tenant(seed, sizes, "acme.example", now.parse().unwrap());
     World::new(tenant, seed, Quiet::all(Duration::from_secs(quiet_s)))
 }
 
 fn lived(world: &mut World, now: &str, steps: u64) -> Vec<Record> {
+    lived_with(world, Mix::default(), now, steps)
+}
+
+fn lived_with(world: &mut World, mix: Mix, now: &str, steps: u64) -> Vec<Record> {
     let mut rng = StdRng::seed_from_u64(1);
     let start: Timestamp = now.parse().unwrap();
     let moment = |step: u64| {
         let since_start = Duration::from_secs(2 * step);
-        Moment { at: start + since_start, since_start, by: By::Life }
+        {
+            let at = start + since_start;
+            Moment { at, server: at, since_start, by: By::Life }
+        }
     };
-    (0..steps).filter_map(|step| world.live(&mut rng, moment(step))).collect()
+    (0..steps).filter_map(|step| world.live(&mut rng, mix, moment(step))).collect()
 }
 
 const NOW: &str = "2026-04-02T09:14:00Z";
@@ -76,8 +85,31 @@ fn most_changes_are_to_reports_and_every_kind_of_change_happens() {
 }
 
 #[test]
+fn a_kind_without_a_share_is_not_changed_even_when_nothing_else_can_be() {
+    let sizes = Sizes { reports: 20, policies: 3, ..Sizes::default() };
+    let tenant = tenant(1, sizes, "acme.example", NOW.parse().unwrap());
+    let mut world = World::new(tenant, 1, Quiet::all(Duration::ZERO));
+    assert!(
+        lived_with(&mut world, Mix { reports: 0, policies: 0, cards: 1 }, NOW, 50).is_empty(),
+        "there are no cards"
+    );
+    assert_eq!(lived_with(&mut world, Mix { reports: 0, policies: 1, cards: 1 }, NOW, 5).len(), 5);
+    assert!(lived_with(&mut world, Mix { reports: 0, policies: 0, cards: 0 }, NOW, 5).is_empty());
+}
+
+#[test]
+fn what_is_hidden_is_left_alone() {
+    let mut world = world(3, NOW, 0);
+    let kinds = [EntityKind::Report, EntityKind::Policy, EntityKind::Card];
+    let hidden: Vec<String> = kinds.into_iter().flat_map(|kind| world.hide(&Hide::count(kind, 2)).unwrap()).collect();
+    for record in lived(&mut world, NOW, 1_500) {
+        assert!(hidden.iter().all(|id| !record.entity.ends_with(&format!("/{id}"))), "{record:?}");
+    }
+}
+
+#[test]
 fn an_empty_tenant_has_no_life() {
-    let sizes = Sizes { reports: 0, policies: 0, cards: 0 };
+    let sizes = Sizes::default();
     let tenant = tenant(1, sizes, "acme.example", NOW.parse().unwrap());
     let mut world = World::new(tenant, 1, Quiet::all(Duration::ZERO));
     assert!(lived(&mut world, NOW, 50).is_empty());
@@ -102,7 +134,8 @@ fn seeded_reports_never_come_from_the_future_and_dates_follow_the_state() {
 fn an_edit_that_changes_nothing_leaves_no_record_and_no_history() {
     let mut world = world(3, NOW, 0);
     let number = *world.tenant.reports.keys().next().unwrap();
-    let moment = Moment { at: NOW.parse().unwrap(), since_start: Duration::ZERO, by: By::Control };
+    let at = NOW.parse().unwrap();
+    let moment = Moment { at, server: at, since_start: Duration::ZERO, by: By::Control };
     let before = world.tenant.reports[&number].actions.len();
     let same =
         world.edit_report(number, json!({}), "CHANGEFIELD", moment, |report| report.title = report.title.clone());

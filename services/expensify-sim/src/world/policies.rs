@@ -21,15 +21,26 @@ impl World {
         if policy.view() == before {
             return None;
         }
-        Some(self.record(Entity::Policy(id.to_owned()), Change::Changed, detail, moment))
+        let actor = policy.owner.clone();
+        Some(self.record(Entity::Policy(id.to_owned()), Change::Changed, &actor, detail, moment))
     }
 
-    /// Puts a new policy into the tenant.
+    /// Puts a policy into the tenant.
     pub(crate) fn add_policy(&mut self, policy: Policy, moment: Moment) -> Record {
-        let id = policy.id.clone();
-        let detail = json!({ "name": policy.name });
+        let (id, actor) = (policy.id.clone(), policy.owner.clone());
+        let resurrected = self.graves.policies.remove(&id).is_some();
+        let mut detail = json!({ "name": policy.name });
+        if resurrected {
+            detail["resurrected"] = json!(true);
+        }
         self.tenant.policies.insert(id.clone(), policy);
-        self.record(Entity::Policy(id), Change::Created, detail, moment)
+        self.record(Entity::Policy(id), Change::Created, &actor, detail, moment)
+    }
+
+    /// Brings a removed policy back as it was.
+    pub(crate) fn resurrect_policy(&mut self, id: &str, moment: Moment) -> Option<Record> {
+        let policy = self.graves.policies.get(id)?.clone();
+        Some(self.add_policy(policy, moment))
     }
 
     /// Removes a policy that no report uses.
@@ -38,7 +49,9 @@ impl World {
             return None;
         }
         let policy = self.tenant.policies.remove(id)?;
-        Some(self.record(Entity::Policy(policy.id), Change::Removed, json!({ "name": policy.name }), moment))
+        let (actor, detail) = (policy.owner.clone(), json!({ "name": policy.name }));
+        self.graves.policy(policy);
+        Some(self.record(Entity::Policy(id.to_owned()), Change::Removed, &actor, detail, moment))
     }
 
     /// Whether a report is on this policy.

@@ -4,8 +4,10 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::time::Duration;
 
+use super::edit::{Edit, unchanged};
 use super::life::{CardAct, ReportAct};
 use super::{Entity, Moment, World};
 use crate::error::ControlError;
@@ -13,8 +15,9 @@ use crate::journal::{Change, Record};
 use crate::tenant::report::{Payment, Report, State, Step};
 use crate::tenant::{ids, seed};
 
-/// A change to make. Without an id a suitable entity is picked, one that is not quiet if there is any.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A change to make. Without an id a suitable entity is picked, one that is not quiet if there is any. `created` and `added`
+/// with the id of something that was removed bring it back as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// What is to happen.
@@ -31,17 +34,36 @@ pub struct Trigger {
     /// Without an id: the kind of entity, where the change does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<EntityKind>,
+    /// What exactly, where the change leaves it open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
 }
 
 impl Trigger {
     /// This change to any suitable entity.
     pub fn any(change: Change) -> Self {
-        Self { change, report: None, policy: None, card: None, entity: None }
+        Self { change, report: None, policy: None, card: None, entity: None, edit: None }
     }
 
     /// This change to one report.
     pub fn report(change: Change, id: impl Into<String>) -> Self {
         Self { report: Some(id.into()), ..Self::any(change) }
+    }
+
+    /// This change to one policy.
+    pub fn policy(change: Change, id: impl Into<String>) -> Self {
+        Self { policy: Some(id.into()), ..Self::any(change) }
+    }
+
+    /// This change to one card.
+    pub fn card(change: Change, id: u64) -> Self {
+        Self { card: Some(id), ..Self::any(change) }
+    }
+
+    /// The same, and what exactly.
+    #[must_use]
+    pub fn with(self, edit: Edit) -> Self {
+        Self { edit: Some(edit), ..self }
     }
 
     fn kind(&self) -> EntityKind {
@@ -53,14 +75,14 @@ impl Trigger {
         let named = named.into_iter().find_map(|(given, kind)| given.then_some(kind));
         named.or(self.entity).unwrap_or(match self.change {
             Change::Changed => EntityKind::Policy,
-            Change::Added => EntityKind::Card,
+            Change::Added | Change::FeedFailed | Change::FeedRecovered => EntityKind::Card,
             _ => EntityKind::Report,
         })
     }
 }
 
 /// Kinds of entities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EntityKind {
     /// A report.
@@ -84,10 +106,7 @@ impl World {
 
     fn trigger_report(&mut self, rng: &mut StdRng, trigger: &Trigger, moment: Moment) -> Result<Record, ControlError> {
         let act = match trigger.change {
-            Change::Created => {
-                let made = self.do_to_report(rng, ReportAct::Create, 0, moment);
-                return made.ok_or_else(|| impossible("there is no policy to create a report on"));
-            }
+            Change::Created => return self.trigger_created(rng, trigger, moment),
             Change::Removed => None,
             Change::Submitted => Some(ReportAct::Submit),
             Change::Approved => Some(ReportAct::Approve),
@@ -96,10 +115,18 @@ impl World {
             Change::Reopened => Some(ReportAct::Reopen),
             Change::Unapproved => Some(ReportAct::Unapprove),
             Change::Updated => Some(ReportAct::Edit),
-            Change::Changed | Change::Added => {
-                return Err(impossible("reports are not changed or added: say updated or created"));
+            Change::Changed
+            | Change::Added
+            | Change::FeedFailed
+            | Change::FeedRecovered
+            | Change::AccessLost
+            | Change::AccessRegained => {
+                return Err(impossible("this does not happen to a report: say updated or created"));
             }
         };
+        if let Some(edit) = &trigger.edit {
+            return self.trigger_edit(rng, trigger, edit, moment);
+        }
         let number = match &trigger.report {
             Some(id) => self.named_report(id, act)?,
             None => self.suitable_report(rng, act, moment.since_start)?,
@@ -110,6 +137,50 @@ impl World {
             Some(act) => (0..8).find_map(|_| self.do_to_report(rng, act, number, moment)),
         };
         made.ok_or_else(|| impossible("nothing changed"))
+    }
+
+    fn trigger_created(&mut self, rng: &mut StdRng, trigger: &Trigger, moment: Moment) -> Result<Record, ControlError> {
+        let no_policy = || impossible("there is no policy to create a report on");
+        let report = match (&trigger.edit, &trigger.report) {
+            (None, Some(id)) => {
+                let number = ids::report_number(id).filter(|number| !self.tenant.reports.contains_key(number));
+                let number = number.ok_or_else(|| impossible("it is there already"))?;
+                let back = self.resurrect_report(number, moment);
+                return back.ok_or_else(|| ControlError::Missing(format!("removed report {id}")));
+            }
+            (None, None) => seed::draft(rng, &self.tenant, moment.server),
+            (Some(Edit::Aged { days, state }), _) => {
+                let state = State::from_word(state);
+                let state = state.ok_or_else(|| ControlError::Invalid("edit.aged.state is no state".to_owned()))?;
+                seed::aged(rng, &self.tenant, moment.server, (*days, state))
+            }
+            (Some(Edit::TwinOf(id)), _) => {
+                let number = ids::report_number(id).and_then(ids::case_twin);
+                let number = number.ok_or_else(|| impossible("no letter in the id to change the case of"))?;
+                seed::draft(rng, &self.tenant, moment.server).map(|report| Report { number, ..report })
+            }
+            (Some(_), _) => return Err(impossible("this edit does not go with created")),
+        };
+        self.add_report(report.ok_or_else(no_policy)?, json!({}), moment).map_err(unchanged)
+    }
+
+    /// An edit told exactly is made in any state.
+    fn trigger_edit(
+        &mut self,
+        rng: &mut StdRng,
+        trigger: &Trigger,
+        edit: &Edit,
+        moment: Moment,
+    ) -> Result<Record, ControlError> {
+        if trigger.change != Change::Updated {
+            return Err(impossible("this change leaves nothing open to edit"));
+        }
+        let number = match &trigger.report {
+            Some(id) => ids::report_number(id).filter(|number| self.tenant.reports.contains_key(number)),
+            None => Some(self.suitable_report(rng, Some(ReportAct::Edit), moment.since_start)?),
+        };
+        let missing = || ControlError::Missing(format!("report {}", trigger.report.as_deref().unwrap_or_default()));
+        self.edit_as_told(rng, number.ok_or_else(missing)?, edit, moment)
     }
 
     fn named_report(&self, id: &str, act: Option<ReportAct>) -> Result<u64, ControlError> {
@@ -135,6 +206,13 @@ impl World {
     }
 
     fn trigger_policy(&mut self, rng: &mut StdRng, trigger: &Trigger, moment: Moment) -> Result<Record, ControlError> {
+        if let (Change::Created, Some(id)) = (trigger.change, &trigger.policy) {
+            if self.tenant.policies.contains_key(id) {
+                return Err(impossible("it is there already"));
+            }
+            let back = self.resurrect_policy(id, moment);
+            return back.ok_or_else(|| ControlError::Missing(format!("removed policy {id}")));
+        }
         if trigger.change == Change::Created {
             let policy = seed::policy(rng, &self.tenant, self.tenant.policies.len());
             return Ok(self.add_policy(policy, moment));
@@ -164,8 +242,16 @@ impl World {
             Change::Added => CardAct::Add,
             Change::Changed => CardAct::Change,
             Change::Removed => CardAct::Remove,
+            Change::FeedFailed | Change::FeedRecovered => return self.trigger_feed(rng, trigger, moment),
             _ => return Err(impossible("cards are added, changed or removed")),
         };
+        if let (CardAct::Add, Some(id)) = (act, trigger.card) {
+            if self.tenant.cards.contains_key(&id) {
+                return Err(impossible("it is there already"));
+            }
+            let back = self.resurrect_card(id, moment);
+            return back.ok_or_else(|| ControlError::Missing(format!("removed card {id}")));
+        }
         let ids: Vec<u64> = match trigger.card {
             Some(id) => vec![id],
             None => self.tenant.cards.keys().copied().collect(),
@@ -178,6 +264,23 @@ impl World {
         };
         let made = (0..8).find_map(|_| self.do_to_card(rng, act, id, moment));
         made.ok_or_else(|| impossible("nothing changed"))
+    }
+
+    fn trigger_feed(&mut self, rng: &mut StdRng, trigger: &Trigger, moment: Moment) -> Result<Record, ControlError> {
+        if let Some(Edit::Bank { bank, share }) = &trigger.edit {
+            return self.turn_bank_feed(rng, (bank, *share), trigger.change, moment);
+        }
+        let recovers = trigger.change == Change::FeedRecovered;
+        let suits = |id: &u64| self.tenant.cards.get(id).is_some_and(|card| card.failing.is_some() == recovers);
+        let id = match trigger.card {
+            Some(id) if self.tenant.cards.contains_key(&id) => id,
+            Some(id) => return Err(ControlError::Missing(format!("card {id}"))),
+            None => {
+                let suitable: Vec<u64> = self.tenant.cards.keys().copied().filter(suits).collect();
+                suitable.choose(rng).copied().ok_or_else(|| impossible("no card suits"))?
+            }
+        };
+        self.turn_card_feed(rng, id, trigger.change, moment).ok_or_else(|| impossible("nothing changed"))
     }
 }
 

@@ -131,20 +131,47 @@ impl Upstream {
         self.download(&name).await.text()
     }
 
-    /// Exports and gives each report as an object of its columns.
+    /// Exports and gives each report as an object of its columns, its lists included.
     pub async fn rows(&self, filters: Value, input: Value) -> Vec<Value> {
         let text = self.exported(&export_job(filters, input)).await;
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let columns: Vec<String> = serde_json::from_value(lines[0]["columns"]["report"].clone()).unwrap();
-        let row = |line: &Value| -> Value {
-            columns
-                .iter()
-                .cloned()
-                .zip(line["report"].as_array().unwrap().iter().cloned())
-                .collect::<serde_json::Map<_, _>>()
-                .into()
+        let columns =
+            |list: &str| -> Vec<String> { serde_json::from_value(lines[0]["columns"][list].clone()).unwrap() };
+        let object = |list: &str, cells: &Value| -> Value {
+            let cells = cells.as_array().unwrap().iter().cloned();
+            columns(list).into_iter().zip(cells).collect::<serde_json::Map<_, _>>().into()
+        };
+        let row = |line: &Value| {
+            let mut row = object("report", &line["report"]);
+            for list in ["approvers", "actionList", "transactionList"] {
+                row[list] = line[list].as_array().unwrap().iter().map(|item| object(list, item)).collect();
+            }
+            row
         };
         lines.iter().filter(|line| line["t"] == "row").map(row).collect()
+    }
+
+    /// One report by its id; nothing when reads do not show it.
+    pub async fn row(&self, id: &str) -> Option<Value> {
+        self.rows(json!({ "startDate": "", "reportIDList": id }), json!({})).await.into_iter().next()
+    }
+
+    pub async fn cards(&self) -> Vec<Value> {
+        let answer = self.post(&job("get", json!({ "type": "domainCardList", "domain": "acme.example" }))).await.json();
+        answer["domainCardList"].as_array().unwrap().clone()
+    }
+
+    pub async fn control(&self, path: &str) -> Answer {
+        answer(self.http.get(format!("{}{path}", self.sim.control_url()))).await
+    }
+
+    /// Posts to the control API.
+    pub async fn command(&self, path: &str, body: Value) -> Answer {
+        answer(self.http.post(format!("{}{path}", self.sim.control_url())).json(&body)).await
+    }
+
+    pub async fn change(&self, body: Value) -> Answer {
+        self.command("/changes", body).await
     }
 
     pub async fn policies(&self) -> Vec<Value> {

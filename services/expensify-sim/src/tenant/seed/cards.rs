@@ -25,6 +25,7 @@ pub(crate) fn card(rng: &mut impl Rng, tenant: &Tenant, now: Timestamp) -> Card 
         reimbursable: rng.random_bool(0.3),
         scrape_min_date: rng.random_bool(0.8).then(|| dates::day(created)),
         unreported: (0..rng.random_range(0..3)).map(|_| unreported(rng, now)).collect(),
+        failing: None,
     }
 }
 

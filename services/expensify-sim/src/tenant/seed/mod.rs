@@ -9,23 +9,36 @@ mod words;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::Tenant;
+use super::ids;
 use super::person::Person;
+use super::report::{Report, State};
 
 pub(crate) use cards::card;
 pub(crate) use policies::policy;
-pub(crate) use reports::draft;
+pub(crate) use reports::{aged, draft};
 pub(crate) use words::TITLES;
 
+/// Mixed into the seed for old reports and case twins.
+const ODD_STREAM: u64 = 0x6f64_6400;
+/// How many days ago an old report was made: out of every window of a year.
+const OLD_DAYS: Range<u32> = 400..900;
+
 /// How much to make.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sizes {
     pub(crate) reports: usize,
     pub(crate) policies: usize,
     pub(crate) cards: usize,
+    /// Reports beyond `reports`, older than any window that a watcher reads.
+    pub(crate) old_reports: usize,
+    /// Reports beyond `reports`, each with an id that differs from another's in nothing but the case of a letter.
+    pub(crate) case_twins: usize,
 }
 
 /// The whole tenant.
@@ -51,9 +64,28 @@ pub(crate) fn tenant(seed: u64, sizes: Sizes, domain: &str, now: Timestamp) -> T
     while tenant.reports.len() < sizes.reports
         && let Some(report) = reports::lived(&mut rng, &tenant, now)
     {
-        tenant.reports.insert(report.number, report);
+        tenant.reports.insert(report.number, Arc::new(report));
     }
+    add_odd_reports(&mut StdRng::seed_from_u64(seed ^ ODD_STREAM), sizes, &mut tenant, now);
     tenant
+}
+
+/// Old reports and case twins. They have chance of their own: asking for some changes no other entity.
+fn add_odd_reports(rng: &mut StdRng, sizes: Sizes, tenant: &mut Tenant, now: Timestamp) {
+    let numbers: Vec<u64> = tenant.reports.keys().copied().collect();
+    for number in numbers.into_iter().filter_map(ids::case_twin).take(sizes.case_twins) {
+        if let Some(report) = reports::lived(rng, tenant, now) {
+            tenant.reports.entry(number).or_insert_with(|| Arc::new(Report { number, ..report }));
+        }
+    }
+    for _ in 0..sizes.old_reports {
+        let days = rng.random_range(OLD_DAYS);
+        let state = [State::Approved, State::Approved, State::Submitted, State::Open].choose(rng).copied();
+        let report = reports::aged(rng, tenant, now, (days, state.unwrap_or(State::Approved)));
+        if let Some(report) = report {
+            tenant.reports.insert(report.number, Arc::new(report));
+        }
+    }
 }
 
 fn people(domain: &str) -> Vec<Person> {

@@ -6,6 +6,7 @@ use super::super::Tenant;
 use super::super::ids;
 use super::super::policy::{Category, Employee, Policy, ReportField, Tag, Tags, Tax, TaxRate};
 use super::words;
+use crate::access::Role;
 
 /// The policy at this position of the tenant.
 pub(crate) fn policy(rng: &mut impl Rng, tenant: &Tenant, at: usize) -> Policy {
@@ -15,7 +16,7 @@ pub(crate) fn policy(rng: &mut impl Rng, tenant: &Tenant, at: usize) -> Policy {
         id: ids::new_policy_id(rng),
         name: format!("Acme {}{suffix}", words::POLICIES[at % words::POLICIES.len()]),
         owner: tenant.caller.email.clone(),
-        role: "admin".to_owned(),
+        role: Role::Admin,
         kind: if at.is_multiple_of(2) { "corporate" } else { "team" }.to_owned(),
         currency: ["USD", "EUR", "GBP"][at % 3].to_owned(),
         categories: categories(rng),

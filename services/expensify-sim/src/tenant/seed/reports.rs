@@ -8,7 +8,7 @@ use super::super::Tenant;
 use super::super::dates;
 use super::super::ids;
 use super::super::policy::Policy;
-use super::super::report::{Payment, Report, Step};
+use super::super::report::{Payment, Report, State, Step};
 use super::{expenses, pick, words};
 
 /// How far back the oldest report was made.
@@ -42,6 +42,28 @@ pub(super) fn lived(rng: &mut impl Rng, tenant: &Tenant, now: Timestamp) -> Opti
         left_s -= left_s * rng.random_range(5..40_i64) / 100;
         let taken = report.take(step, dates::earlier(now, left_s));
         debug_assert!(taken.is_ok(), "seeded steps follow the life cycle");
+    }
+    Some(report)
+}
+
+/// A report made so many days before `now` and taken up to a state within a day; nothing as for [`draft`].
+pub(crate) fn aged(rng: &mut impl Rng, tenant: &Tenant, now: Timestamp, (days, state): (u32, State)) -> Option<Report> {
+    let age_s = i64::from(days) * 86_400;
+    let mut report = draft(rng, tenant, dates::earlier(now, age_s))?;
+    let paid = || Step::Reimburse(Payment::Manual { source: None });
+    let steps = match state {
+        State::Open => vec![],
+        State::Submitted => vec![Step::Submit],
+        State::Approved => vec![Step::Submit, Step::Approve],
+        State::Reimbursed => vec![Step::Submit, Step::Approve, paid()],
+        State::Archived => vec![Step::Submit, Step::Archive],
+    };
+    let apart_s = (age_s / 4).min(86_400 / 4);
+    let mut left_s = age_s;
+    for step in steps {
+        left_s -= apart_s;
+        let taken = report.take(step, dates::earlier(now, left_s));
+        debug_assert!(taken.is_ok(), "the steps follow the life cycle");
     }
     Some(report)
 }
