@@ -25,17 +25,26 @@
 //! - *Our clock does not jump forward.* The shell feeds a clock that follows a monotonic one. It may step back (between two
 //!   processes): then no slot is held for longer than a full window from the new time, so an hour's step costs at most a minute.
 //!
+//! - *The limits stand still.* They do not: after a 429 our share of them falls, later it recovers (`share`). The proof
+//!   compares with the N in force at S, when the last of the k slots was taken. So a window holds at most as many arrivals as
+//!   the limit allowed when the last of their slots was taken: from a lowering on, no window that a new request is part of
+//!   holds more than the new limit, however many were sent under the old one; a raised limit counts at once.
+//!
 //! Rejected: buckets refilled at a rate (twice the limit from cold), and a log of send times (late arrivals pile up on
 //! early ones; the tests show it).
 
 #[cfg(test)]
 mod model;
+mod share;
 #[cfg(test)]
 mod tests;
 
 use event_model::status::{BudgetStatus, WindowStatus};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use self::share::Share;
+pub use self::share::{LEAST_SHARE, RECOVERY_STEP, ShareChanged};
 
 /// The lengths of the windows, in seconds, shortest first (reference section 1.7).
 pub const WINDOWS_S: [u32; 2] = [10, 60];
@@ -56,6 +65,7 @@ const MAX_SLOTS: u32 = 512;
 /// How many slots there are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
+    upstream: [u32; WINDOWS_S.len()],
     slots: [u32; WINDOWS_S.len()],
     share: f64,
 }
@@ -66,7 +76,13 @@ impl Limits {
         let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
         // The cast saturates and cuts: a limit is never rounded up.
         let scaled = |limit: u32| ((f64::from(limit) * share) as u32).clamp(1, MAX_SLOTS);
-        Self { slots: [scaled(per_10s), scaled(per_60s)], share }
+        Self { upstream: [per_10s, per_60s], slots: [scaled(per_10s), scaled(per_60s)], share }
+    }
+
+    /// So much of these.
+    fn part(self, part: f64) -> Self {
+        let [per_10s, per_60s] = self.upstream;
+        Self::new(per_10s, per_60s, self.share * part)
     }
 
     /// Slots of the 10 s window.
@@ -120,25 +136,32 @@ pub struct Record {
     slots: Vec<Slot>,
     next_id: u64,
     paused_until: Option<Timestamp>,
+    #[serde(default)]
+    share: Share,
 }
 
 /// The ledger. Every call tells it the time.
 #[derive(Clone, Debug)]
 pub struct Ledger {
+    configured: Limits,
+    /// What is in force: the configured ones times the share.
     limits: Limits,
     record: Record,
+    /// The share that was told last.
+    told: f64,
 }
 
 impl Ledger {
     /// An empty ledger, for a credential pair that was never used.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, record: Record::default() }
+        Self { configured: limits, limits, record: Record::default(), told: limits.share }
     }
 
     /// The ledger of a dead process, taken over at `now`: its open requests count as closed without an answer. The limits
     /// may be others than before; slots held beyond them stay held.
     pub fn restarted(limits: Limits, record: Record, now: Timestamp) -> Self {
-        let mut ledger = Self { limits, record };
+        let in_force = limits.part(record.share.part());
+        let mut ledger = Self { configured: limits, limits: in_force, record, told: limits.share };
         ledger.settle(now);
         for slot in ledger.record.slots.iter_mut().filter(|slot| slot.arrived_by.is_none()) {
             slot.arrived_by = Some(add(now, IN_FLIGHT));
@@ -151,7 +174,7 @@ impl Ledger {
         &self.record
     }
 
-    /// The limits.
+    /// The limits in force.
     pub const fn limits(&self) -> Limits {
         self.limits
     }
@@ -172,6 +195,21 @@ impl Ledger {
     pub fn answered(&mut self, slot: SlotId, now: Timestamp) {
         self.settle(now);
         self.close(slot, now);
+    }
+
+    /// The request of `slot` was answered, and the answer was that there were too many: our share of the limits falls, unless
+    /// it has fallen since the request was sent. Some other program uses the pair, or the upstream counts otherwise than we do.
+    pub fn limited(&mut self, slot: SlotId, now: Timestamp) {
+        self.settle(now);
+        self.close(slot, now);
+        self.record.share.limited(slot.0, self.record.next_id, now);
+        self.limits = self.configured.part(self.record.share.part());
+    }
+
+    /// How our share changed since this was last asked, if it did.
+    pub fn share_changed(&mut self) -> Option<ShareChanged> {
+        let from = std::mem::replace(&mut self.told, self.limits.share);
+        (from != self.told).then_some(ShareChanged { from, to: self.told })
     }
 
     /// The connection of `slot` is closed, and no answer came.
@@ -202,6 +240,8 @@ impl Ledger {
         BudgetStatus {
             windows: windows.collect(),
             share: self.limits.share,
+            configured_share: self.configured.share,
+            last_limited_at: self.record.share.last_limited_at(),
             next_start_at: self.wait(now).map(Wait::not_before),
         }
     }
@@ -213,7 +253,8 @@ impl Ledger {
     }
 
     /// Brings the ledger to `now`: drops what no window holds any more, and bounds what a clock that has stepped back since
-    /// left in the future. What was left of such a hold was at most a full one, so a full one from now on is enough.
+    /// left in the future. What was left of such a hold was at most a full one, so a full one from now on is enough. Limits
+    /// recover as time passes without a 429.
     fn settle(&mut self, now: Timestamp) {
         let longest = WINDOWS_S[WINDOWS_S.len() - 1];
         let record = &mut self.record;
@@ -223,6 +264,9 @@ impl Ledger {
         record.slots.retain(|slot| slot.arrived_by.is_none_or(|at| release(at, longest) > now));
         let pause = record.paused_until.filter(|until| *until > now);
         record.paused_until = pause.map(|until| until.min(add(now, LONGEST_PAUSE)));
+        if record.share.settle(now) {
+            self.limits = self.configured.part(record.share.part());
+        }
     }
 
     fn held(&self, window_s: u32, now: Timestamp) -> impl Iterator<Item = &Slot> {

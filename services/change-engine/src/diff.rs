@@ -1,27 +1,41 @@
 //! From two observations to the events that lie between them.
 //!
 //! An event carries the whole object after it, and the paths that it changed with their values before. When one look
-//! reveals several changes of a report, they become several events whose objects form a chain: the first starts from the
-//! object in the log, each next from the one before, the last equals the observation exactly. So folding the events gives
+//! reveals several changes of an entity, they become several events whose objects form a chain: the first starts from the
+//! object in the log, each next from the one before, the last equals the observation. So folding the events gives
 //! what was seen, and a consumer that knows only some types still sees each of its own.
 //!
-//! Edits come before lifecycle steps: an approver approves what stands there. Fields that a step itself moves
-//! ([`STEP_FIELDS`]) go with the steps.
+//! "Equals the observation" has two exceptions, both so that a poorer look does not undo a better one: of a date that is told
+//! only as a day now the known moment of that day is kept, and entries of a report's history that are not told any more stay.
+//!
+//! Which differences are changes is decided in [`paths`](crate::paths); what is only seen better than before is told as a
+//! snapshot of the entity, which subscribers skip unless they ask.
 
+mod card;
+mod chain;
+mod expense;
+mod feed;
+mod policy;
 mod report;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 use event_model::{
-    AccountName, Card, Data, Detection, EntityKind, EventDraft, EventType, Policy, Revision, Subject,
-    policy::POLICY_SECTIONS,
+    AccountName, Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject, TimestampSource,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::paths::differences;
-pub use report::{STEP_FIELDS, report_drafts};
+use crate::paths::Paths;
+pub use card::{card_drafts, feed_failed};
+use chain::{Chain, Happening};
+pub use expense::{lines_of, touched_expenses};
+pub use feed::feed_drafts;
+pub use policy::policy_drafts;
+pub use report::{report_drafts, report_removed};
+pub use steps::STEP_FIELDS;
 
 /// The circumstances of an observation.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +44,12 @@ pub struct Seen<'a> {
     pub account: &'a AccountName,
     /// When the answer was there: what it shows happened before.
     pub observed_at: Timestamp,
-    /// Start of the last complete read of the same scope: what that did not show happened after. `None` before the first.
+    /// Start of the last read that ought to have shown it: what that did not show happened after. `None` before the first.
     pub not_before: Option<Timestamp>,
     /// The first sight of the scope is complete: what is new now came into being, it was not only unknown.
     pub baselined: bool,
+    /// What is known of the paths of the scope.
+    pub paths: &'a Paths,
 }
 
 /// What the log says of an entity.
@@ -47,39 +63,15 @@ pub struct Known {
     pub object: Value,
 }
 
-/// The events that lead from `known` to `policy`; none when nothing changed.
-pub fn policy_drafts(seen: &Seen<'_>, known: Option<&Known>, policy: &Policy) -> Vec<EventDraft> {
-    let types = [EventType::PolicySnapshot, EventType::PolicyCreated, EventType::PolicyChanged];
-    let mut object = object_of(policy);
-    if let Some(known) = known.filter(|known| !known.removed) {
-        keep_untold(&mut object, &known.object);
-    }
-    plain_drafts(seen, known, &Subject::new(EntityKind::Policy, &policy.policy_id), object, types)
-}
-
-/// Puts the sections that this read did not tell as they are known: silence is not an empty section.
-fn keep_untold(object: &mut Map<String, Value>, known: &Value) {
-    for section in POLICY_SECTIONS {
-        if object.get(section).is_none_or(Value::is_null) {
-            object.insert(section.to_owned(), known[section].clone());
-        }
-    }
-}
-
-/// The events that lead from `known` to `card`; none when nothing changed.
-pub fn card_drafts(seen: &Seen<'_>, known: Option<&Known>, card: &Card) -> Vec<EventDraft> {
-    let types = [EventType::CardSnapshot, EventType::CardAdded, EventType::CardChanged];
-    plain_drafts(seen, known, &Subject::new(EntityKind::Card, &card.card_id), object_of(card), types)
-}
-
-/// The event that says that `subject` is gone, with the object as last known; `None` when it is already, or when entities
-/// of its kind are never removed.
+/// The event that says that a policy or a card is gone, with the object as last known; `None` when it is already, or when
+/// entities of its kind are not removed by themselves. Of reports see [`report_removed`].
 pub fn removal_draft(seen: &Seen<'_>, subject: &Subject, known: &Known) -> Option<EventDraft> {
     let event_type = match subject.kind {
         EntityKind::Policy => EventType::PolicyRemoved,
         EntityKind::Card => EventType::CardRemoved,
         EntityKind::Report
         | EntityKind::Expense
+        | EntityKind::Feed
         | EntityKind::Scope
         | EntityKind::Account
         | EntityKind::Subscription => return None,
@@ -87,9 +79,9 @@ pub fn removal_draft(seen: &Seen<'_>, subject: &Subject, known: &Known) -> Optio
     if known.removed {
         return None;
     }
-    let mut chain = Chain::after(seen, subject, Some(known));
-    chain.push(event_type, seen.observed_at, false, as_map(known.object.clone()));
-    chain.drafts.pop()
+    let mut chain = Chain::after(seen, subject.clone(), Some(known));
+    chain.push(Happening::observed(seen, event_type), as_map(known.object.clone()));
+    chain.take().pop()
 }
 
 /// The event that ends the first sight of `scope`, in which `entities` were found. It goes last in the append of the
@@ -101,78 +93,45 @@ pub fn scope_snapshot_draft(seen: &Seen<'_>, scope: &str, entities: u64) -> Even
         account: seen.account.clone(),
         subject: Subject::new(EntityKind::Scope, scope),
         revision: Revision(1),
+        actor: None,
         data: Data { object: json!({ "scope": scope, "entities": entities }), ..Data::default() },
-        detection: Detection { observed_at: seen.observed_at, not_before: None, inferred: false },
+        detection: Detection {
+            observed_at: seen.observed_at,
+            not_before: None,
+            inferred: false,
+            timestamp_source: TimestampSource::Observation,
+        },
     }
+}
+
+/// One event of `entity`, from what is known of it to what it is now.
+pub(crate) fn one_draft(
+    seen: &Seen<'_>,
+    subject: Subject,
+    known: Option<&Known>,
+    event_type: EventType,
+    entity: &impl Serialize,
+) -> EventDraft {
+    let mut chain = Chain::after(seen, subject, known);
+    chain.push(Happening::observed(seen, event_type), object_of(entity));
+    chain.take().pop().expect("one was pushed")
 }
 
 /// Events of an entity without a lifecycle: `[snapshot, created, changed]`.
 fn plain_drafts(
     seen: &Seen<'_>,
     known: Option<&Known>,
-    subject: &Subject,
+    subject: Subject,
     object: Map<String, Value>,
     [snapshot, created, changed]: [EventType; 3],
 ) -> Vec<EventDraft> {
     let mut chain = Chain::after(seen, subject, known);
-    match known.filter(|known| !known.removed) {
-        None if known.is_none() && !seen.baselined => chain.push_snapshot(snapshot, object),
-        None => chain.push(created, seen.observed_at, false, object),
-        Some(_) => chain.push_if_changed(changed, object),
+    match known {
+        None if !seen.baselined => chain.snapshot(snapshot, object),
+        Some(known) if !known.removed => chain.settle(changed, snapshot, object),
+        _ => chain.push(Happening::observed(seen, created), object),
     }
-    chain.drafts
-}
-
-/// Drafts about one entity, each starting from the object that the one before left.
-struct Chain<'a> {
-    seen: &'a Seen<'a>,
-    subject: &'a Subject,
-    revision: Revision,
-    /// The object so far; `None` before there is one, or after a removal.
-    object: Option<Map<String, Value>>,
-    drafts: Vec<EventDraft>,
-}
-
-impl<'a> Chain<'a> {
-    fn after(seen: &'a Seen<'a>, subject: &'a Subject, known: Option<&Known>) -> Self {
-        let revision = known.map_or(Revision(0), |known| known.revision);
-        let object = known.filter(|known| !known.removed).map(|known| as_map(known.object.clone()));
-        Self { seen, subject, revision, object, drafts: Vec::new() }
-    }
-
-    /// A first sight: no before, and nothing to date it by.
-    fn push_snapshot(&mut self, event_type: EventType, object: Map<String, Value>) {
-        self.push(event_type, self.seen.observed_at, false, object);
-        if let Some(last) = self.drafts.last_mut() {
-            last.detection.not_before = None;
-        }
-    }
-
-    fn push_if_changed(&mut self, event_type: EventType, object: Map<String, Value>) {
-        let before = self.object.clone().unwrap_or_default();
-        if !differences(&before, &object).is_empty() {
-            self.push(event_type, self.seen.observed_at, false, object);
-        }
-    }
-
-    fn push(&mut self, event_type: EventType, timestamp: Timestamp, inferred: bool, object: Map<String, Value>) {
-        let previous = self.object.as_ref().map(|before| differences(before, &object)).unwrap_or_default();
-        self.revision = self.revision.next();
-        self.drafts.push(EventDraft {
-            event_type,
-            timestamp,
-            account: self.seen.account.clone(),
-            subject: self.subject.clone(),
-            revision: self.revision,
-            data: Data {
-                object: Value::Object(object.clone()),
-                changed: previous.keys().cloned().collect(),
-                previous: previous.into_iter().collect(),
-            },
-            detection: Detection { observed_at: self.seen.observed_at, not_before: self.seen.not_before, inferred },
-        });
-        self.object = Some(object);
-    }
+    chain.take()
 }
 
 fn object_of(entity: &impl Serialize) -> Map<String, Value> {

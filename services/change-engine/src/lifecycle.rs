@@ -13,6 +13,8 @@
 //! been submitted. Into and out of a state that this version does not know there is no way; arriving from it at a known
 //! state is one step, leaving for it is none (the change of `state` itself is still told, as an update).
 
+pub mod history;
+
 use event_model::{EventType, ReportState};
 
 /// One step: the event that names it and the state after it.
@@ -51,8 +53,12 @@ pub fn steps(from: &ReportState, to: &ReportState, evidence: Evidence) -> Vec<St
 const WAY: [ReportState; 4] =
     [ReportState::Open, ReportState::Submitted, ReportState::Approved, ReportState::Reimbursed];
 
+/// Where `state` stands on the way.
+fn place(state: &ReportState) -> usize {
+    WAY.iter().position(|on_way| on_way == state).unwrap_or(0)
+}
+
 fn along(from: &ReportState, to: &ReportState) -> Vec<Step> {
-    let place = |state| WAY.iter().position(|on_way| on_way == state).unwrap_or(0);
     let (start, end) = (place(from), place(to));
     if start < end {
         WAY[start + 1..=end].iter().map(arrival).collect()

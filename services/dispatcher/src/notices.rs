@@ -6,7 +6,8 @@
 
 use event_model::{
     AccountName, Data, Detection, EntityKind, Event, EventDraft, EventType, Revision, Sequence, Subject, Subscription,
-    SubscriptionId,
+    SubscriptionId, TimestampSource,
+    catalogue::{GivenUp, SubscriptionDisabled, SubscriptionExhausted},
     delivery::{Attempt, Payload},
 };
 use event_store::{EventStore, StoreError};
@@ -36,15 +37,15 @@ pub(crate) async fn exhausted(
     last: &Attempt,
 ) -> Result<(), StoreError> {
     let Payload::Event { sequence, id, event_type, subject, account } = payload else { return Ok(()) };
-    let object = json!({
-        "subscriptionID": subscription,
-        "event": { "id": id, "type": event_type, "sequence": sequence, "subject": subject },
-        "attempts": attempts,
-        "outcome": last.outcome.as_str(),
-    });
-    let Ok(account) = account.parse() else { return Ok(()) };
+    let (Ok(account), Ok(about)) = (account.parse(), subject.parse()) else { return Ok(()) };
+    let object = SubscriptionExhausted {
+        subscription_id: subscription.clone(),
+        event: GivenUp { id: id.clone(), event_type: *event_type, sequence: *sequence, subject: about },
+        attempts,
+        outcome: last.outcome.as_str().to_owned(),
+    };
     let told = |last: &Event| last.data.object["event"]["id"] == id.as_str();
-    append(shared, &account, subscription, EventType::SubscriptionExhausted, object, told).await
+    append(shared, &account, subscription, EventType::SubscriptionExhausted, json!(object), told).await
 }
 
 /// Appends `subscription.disabled` under `account`.
@@ -54,10 +55,14 @@ pub(crate) async fn disabled(
     account: &AccountName,
     reason: &str,
 ) -> Result<(), StoreError> {
-    let object = json!({ "subscriptionID": subscription.id, "status": "disabled", "reason": reason });
+    let object = SubscriptionDisabled {
+        subscription_id: subscription.id.clone(),
+        status: "disabled".to_owned(),
+        reason: reason.to_owned(),
+    };
     // Resuming is a change: what was told before it was about an earlier disabling.
     let told = |last: &Event| last.detection.observed_at > subscription.updated_at;
-    append(shared, account, &subscription.id, EventType::SubscriptionDisabled, object, told).await
+    append(shared, account, &subscription.id, EventType::SubscriptionDisabled, json!(object), told).await
 }
 
 /// Appends an event, unless the last one about the subscription has its type and `told` says that it is the same.
@@ -86,8 +91,14 @@ async fn append(
             account: account.clone(),
             subject: subject.clone(),
             revision: known.map_or(Revision(0), |state| state.revision).next(),
+            actor: None,
             data: Data { object: object.clone(), ..Data::default() },
-            detection: Detection { observed_at: at, not_before: None, inferred: false },
+            detection: Detection {
+                observed_at: at,
+                not_before: None,
+                inferred: false,
+                timestamp_source: TimestampSource::Observation,
+            },
         };
         match shared.store.append(vec![draft]).await {
             Ok(_) => {

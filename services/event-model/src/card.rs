@@ -32,8 +32,13 @@ pub struct Card {
     pub created: Option<UpstreamDate>,
     /// Whether its expenses are reimbursed.
     pub reimbursable: Option<bool>,
-    /// Code of the feed's last run: 200 is good, anything else a broken feed.
+    /// Code of the feed's last run: 200 is good, anything else a broken feed. It moves with the feed, and never makes an
+    /// event by itself.
     pub last_import_result: Option<i64>,
+    /// Ours: the last event about this card's own feed said that it failed. A failure of the bank's whole feed is told once,
+    /// for the feed ([`Feed`](crate::feed::Feed)), and leaves this as it was.
+    #[serde(default)]
+    pub feed_failed: bool,
     /// Earliest date the feed reads.
     pub scrape_min_date: Option<UpstreamDate>,
     /// What the upstream said beside these, kept as it was.

@@ -1,14 +1,14 @@
 //! Dates as the upstream writes them.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A date of the upstream: a day (`2026-04-02`) or a moment of it (`2026-04-02 09:14:00`). The upstream names no zone;
-/// where a moment in time is needed, UTC is assumed (reference section 8, U11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+/// where a moment in time is needed, UTC is assumed (reference section 8, U11). Ordered by time, a day before its moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub enum UpstreamDate {
@@ -56,6 +56,22 @@ impl UpstreamDate {
     }
 }
 
+impl Ord for UpstreamDate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let place = |date: &Self| match date {
+            Self::Day(day) => (day.at(0, 0, 0, 0), 0),
+            Self::Moment(moment) => (*moment, 1),
+        };
+        place(self).cmp(&place(other))
+    }
+}
+
+impl PartialOrd for UpstreamDate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for UpstreamDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -92,5 +108,14 @@ mod tests {
         assert_eq!(parse(" "), None);
         assert!(UpstreamDate::parse_blank("16-01-01").is_err());
         assert!(UpstreamDate::parse_blank("yesterday").is_err());
+    }
+
+    #[test]
+    fn dates_are_ordered_by_time_whatever_their_form() {
+        let parse = |text| UpstreamDate::parse_blank(text).expect(text).expect(text);
+        let in_order =
+            ["2026-04-01 23:59:59", "2026-04-02", "2026-04-02 00:00:00", "2026-04-02 09:14:00", "2026-04-03"]
+                .map(parse);
+        assert!(in_order.is_sorted());
     }
 }

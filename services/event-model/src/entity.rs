@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     event::Event,
     id::{Revision, Sequence},
+    whereabouts::Whereabouts,
 };
 
 /// The kinds of entity that events are about.
@@ -23,6 +24,8 @@ pub enum EntityKind {
     Policy,
     /// A card of a domain.
     Card,
+    /// The feed through which a bank tells the expenses of its cards, `<domain>:<bank>`.
+    Feed,
     /// A set of entities that is read whole; its only event says that its first sight is complete.
     Scope,
     /// One credential pair.
@@ -33,8 +36,16 @@ pub enum EntityKind {
 
 impl EntityKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 7] =
-        [Self::Report, Self::Expense, Self::Policy, Self::Card, Self::Scope, Self::Account, Self::Subscription];
+    pub const ALL: [Self; 8] = [
+        Self::Report,
+        Self::Expense,
+        Self::Policy,
+        Self::Card,
+        Self::Feed,
+        Self::Scope,
+        Self::Account,
+        Self::Subscription,
+    ];
 
     /// The first half of a subject: `report`, `policy`, ...
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +54,7 @@ impl EntityKind {
             Self::Expense => "expense",
             Self::Policy => "policy",
             Self::Card => "card",
+            Self::Feed => "feed",
             Self::Scope => "scope",
             Self::Account => "account",
             Self::Subscription => "subscription",
@@ -63,7 +75,9 @@ pub struct Subject {
 
 /// A text that is no subject.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a subject: a kind (report, expense, policy, card, scope, account, subscription), '/', an id")]
+#[error(
+    "{0:?} is not a subject: a kind (report, expense, policy, card, feed, scope, account, subscription), '/', an id"
+)]
 pub struct InvalidSubject(String);
 
 impl Subject {
@@ -119,6 +133,9 @@ pub struct EntityState {
     pub fingerprint: String,
     /// The last event said that the entity is gone.
     pub removed: bool,
+    /// What decides which reads have to show it.
+    #[serde(default, skip_serializing_if = "Whereabouts::is_unknown")]
+    pub whereabouts: Whereabouts,
 }
 
 impl EntityState {
@@ -129,14 +146,17 @@ impl EntityState {
             sequence: event.sequence,
             fingerprint: fingerprint(&event.data.object),
             removed: event.event_type.removes(),
+            whereabouts: Whereabouts::of(event.subject.kind, &event.data.object),
         }
     }
 }
 
 /// Keys that an object carries for its reader but that belong to another entity: a policy's name on a report, the ledger
-/// code of a category or tag on an expense. The upstream looks them up when it renders, so one edit of a policy moves them on
-/// every report that it ever had. That edit is told once, as `policy.changed`; these keys alone never make an event.
-pub const CARRIED_KEYS: [&str; 3] = ["categoryGlCode", "policyName", "tagGlCode"];
+/// code of a category or tag on an expense, the last run of a feed on a card; or that are our own remark on what was told. The
+/// upstream looks the first up when it
+/// renders, so one edit of a policy moves them on every report that it ever had. That edit is told once, as
+/// `policy.changed`; these keys alone never make an event.
+pub const CARRIED_KEYS: [&str; 5] = ["categoryGlCode", "historyBehind", "lastImportResult", "policyName", "tagGlCode"];
 
 /// Hex BLAKE3 of `object` as compact JSON without its [`CARRIED_KEYS`]. Objects of this crate serialise with sorted keys and
 /// sorted lists, so equal entities have equal fingerprints.

@@ -30,6 +30,9 @@ pub struct Event {
     pub subject: Subject,
     /// The entity's own counter.
     pub revision: Revision,
+    /// Who did it (an email), where the upstream's history says so.
+    #[serde(default)]
+    pub actor: Option<String>,
     /// Before and after.
     pub data: Data,
     /// How it was noticed.
@@ -56,6 +59,22 @@ pub struct Detection {
     pub not_before: Option<Timestamp>,
     /// Not seen itself, but implied by what was seen before and after.
     pub inferred: bool,
+    /// Where the event's `timestamp` comes from.
+    #[serde(default)]
+    pub timestamp_source: TimestampSource,
+}
+
+/// Where an event's `timestamp` comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TimestampSource {
+    /// The upstream's history of the entity: when the step was taken.
+    History,
+    /// A date that the entity itself carries. Of a day alone it is the moment of that day nearest to the observation.
+    Object,
+    /// Nothing tells; it is when the change was observed.
+    #[default]
+    Observation,
 }
 
 /// An event that has no place in the log yet.
@@ -71,6 +90,8 @@ pub struct EventDraft {
     pub subject: Subject,
     /// Must be one more than the entity's revision in the log; the store refuses anything else.
     pub revision: Revision,
+    /// See [`Event::actor`].
+    pub actor: Option<String>,
     /// See [`Event::data`].
     pub data: Data,
     /// See [`Event::detection`].
@@ -88,6 +109,7 @@ impl EventDraft {
             account: self.account,
             subject: self.subject,
             revision: self.revision,
+            actor: self.actor,
             data: self.data,
             detection: self.detection,
         }
@@ -148,12 +170,19 @@ impl EventHead {
 mod tests {
     use super::*;
 
-    const BODY: &str = r#"{"id":"evt_7k2m","type":"report.approved","timestamp":"2026-04-02T09:14:00Z","sequence":1042,"account":"acme","subject":"report/R00AbCdEf123","revision":7,"data":{"object":{"policyID":"A1","state":"APPROVED"},"previous":{"state":"SUBMITTED"},"changed":["state"]},"detection":{"observed_at":"2026-04-02T09:14:21Z","not_before":"2026-04-02T09:14:15Z","inferred":false}}"#;
+    const BODY: &str = r#"{"id":"evt_7k2m","type":"report.approved","timestamp":"2026-04-02T09:14:00Z","sequence":1042,"account":"acme","subject":"report/R00AbCdEf123","revision":7,"actor":"lee@acme.example","data":{"object":{"policyID":"A1","state":"APPROVED"},"previous":{"state":"SUBMITTED"},"changed":["state"]},"detection":{"observed_at":"2026-04-02T09:14:21Z","not_before":"2026-04-02T09:14:15Z","inferred":false,"timestamp_source":"history"}}"#;
 
     #[test]
     fn the_wire_form_is_that_of_the_design_and_reads_back() {
         let event: Event = serde_json::from_str(BODY).expect("an event");
         assert_eq!(serde_json::to_string(&event).expect("json"), BODY);
+    }
+
+    #[test]
+    fn an_event_of_before_there_were_actors_reads_as_one_without() {
+        let old = BODY.replace(r#""actor":"lee@acme.example","#, "").replace(r#","timestamp_source":"history""#, "");
+        let event: Event = serde_json::from_str(&old).expect("an event");
+        assert_eq!((event.actor, event.detection.timestamp_source), (None, TimestampSource::Observation));
     }
 
     #[test]

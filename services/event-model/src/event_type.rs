@@ -58,6 +58,14 @@ catalogue! {
     ReportReimbursementReverted = "report.reimbursement_reverted" (Report),
     /// A report changed in something other than its lifecycle.
     ReportUpdated = "report.updated" (Report),
+    /// A report is gone: missing from a read that had to show it, then from two reads by its id.
+    ReportRemoved = "report.removed" (Report),
+    /// An expense came onto a report.
+    ExpenseAdded = "expense.added" (Expense),
+    /// A line of a report changed.
+    ExpenseUpdated = "expense.updated" (Expense),
+    /// An expense is on no report any more that can be seen.
+    ExpenseRemoved = "expense.removed" (Expense),
     /// A policy as it was at first sight of its scope.
     PolicySnapshot = "policy.snapshot" (Policy),
     /// A policy came into being, or into sight.
@@ -74,6 +82,12 @@ catalogue! {
     CardChanged = "card.changed" (Card),
     /// A card is gone from the list, confirmed by a second complete read.
     CardRemoved = "card.removed" (Card),
+    /// The feed of a card, or of most cards of a bank (then the subject is the feed), stopped working.
+    CardFeedFailed = "card.feed_failed" (Card),
+    /// It works again.
+    CardFeedRecovered = "card.feed_recovered" (Card),
+    /// The credential lost or regained sight of a part of the account. What is out of sight is frozen, not removed.
+    AccountAccessChanged = "account.access_changed" (Account),
     /// The first sight of a scope is complete: from here on its entities come into being by events.
     ScopeSnapshot = "scope.snapshot" (Scope),
     /// A subscription was disabled; its cursor stands.
@@ -90,7 +104,7 @@ impl EventType {
 
     /// The event says that its entity is gone.
     pub const fn removes(self) -> bool {
-        matches!(self, Self::PolicyRemoved | Self::CardRemoved)
+        matches!(self, Self::ReportRemoved | Self::ExpenseRemoved | Self::PolicyRemoved | Self::CardRemoved)
     }
 }
 

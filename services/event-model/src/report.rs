@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::date::UpstreamDate;
+use crate::{date::UpstreamDate, history::HistoryEntry};
 
 /// Where a report stands in its lifecycle (reference section 3.7).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -119,6 +119,15 @@ pub struct Report {
     pub approvers: Vec<Approver>,
     /// Expenses, sorted by `transactionID`.
     pub expenses: Vec<Expense>,
+    /// The steps of its life as the upstream's history tells them, sorted by time: the newest
+    /// [`MAX_HISTORY`](crate::history::MAX_HISTORY). Its vocabulary is open and not promised: it dates steps and names who took
+    /// them, and nothing depends on it.
+    #[serde(default)]
+    pub history: Vec<HistoryEntry>,
+    /// Ours: the last step was told before the history told of it. Entries that come later and are older than the last look
+    /// are that step, and not told again.
+    #[serde(default)]
+    pub history_behind: bool,
 }
 
 /// One approval.
@@ -187,25 +196,18 @@ pub struct Expense {
     pub receipt_id: Option<String>,
 }
 
-/// One entry of a report's history (`actionList`), as evidence for when a step was taken and by whom. Not part of the
-/// report's state: its vocabulary is open and nothing may depend on it (reference section 3.6).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct HistoryEntry {
-    /// When.
-    pub created: Option<UpstreamDate>,
-    /// What, in upper case.
-    pub action: String,
-    /// By whom.
-    pub actor: Option<String>,
-}
-
-/// A report as one read showed it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ObservedReport {
-    /// Its state.
-    pub report: Report,
-    /// Its history, sorted by time; empty when the upstream tells none.
-    pub history: Vec<HistoryEntry>,
+/// An expense as its own events carry it: the line, and where it stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportedExpense {
+    /// The report that it is on; after `expense.removed`, the one that it was on.
+    #[serde(rename = "reportID")]
+    pub report_id: String,
+    /// The policy of that report; `null` of a personal one.
+    #[serde(rename = "policyID")]
+    pub policy_id: Option<String>,
+    /// The line.
+    #[serde(flatten)]
+    pub expense: Expense,
 }
 
 #[cfg(test)]

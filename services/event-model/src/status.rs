@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::account::AccountName;
+use crate::{access::LostScope, account::AccountName};
 
 /// One account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,8 +13,16 @@ pub struct AccountStatus {
     pub name: AccountName,
     /// How its requests are spent.
     pub budget: BudgetStatus,
-    /// What is read, and when it last was.
+    /// What is read, when it last was, and what is planned; in the order in which it would be read next.
     pub watches: Vec<WatchStatus>,
+    /// Entities that are missing and are read by their ids before anything is said of them.
+    pub confirming: u64,
+    /// What is out of the credential's sight: frozen, not removed.
+    pub lost: Vec<LostScope>,
+    /// The upstream's clock minus ours, in seconds, as its newest answer tells; windows go by its clock.
+    pub clock_offset_s: Option<f64>,
+    /// What a person should know about the upstream's answers, newest last; bounded.
+    pub notices: Vec<Notice>,
     /// The last failed request that no later success of the same watch has answered, for people.
     pub last_error: Option<ErrorStatus>,
 }
@@ -24,8 +32,12 @@ pub struct AccountStatus {
 pub struct BudgetStatus {
     /// Each window.
     pub windows: Vec<WindowStatus>,
-    /// The share of the upstream's limit that is ours.
+    /// The share of the upstream's limit that is used now: what is configured, or less for a while after a 429.
     pub share: f64,
+    /// The share that is configured.
+    pub configured_share: f64,
+    /// The last answer that said there were too many requests: somebody else uses the pair, or the limit is lower.
+    pub last_limited_at: Option<Timestamp>,
     /// No request before this; `null` when one may start now.
     pub next_start_at: Option<Timestamp>,
 }
@@ -44,12 +56,24 @@ pub struct WindowStatus {
 /// One watch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchStatus {
-    /// Its name: `reports`, `policies`, `cards:acme.example`.
+    /// Its name: `reports`, `reports:active`, `reports:2026-03`, `reports:by-id`, `policies`, `cards:acme.example`.
     pub name: String,
+    /// Why it stands where it stands in the plan: `first_sight`, `due`, `cap`, `in_flight`, `backoff`, `hurried`, `waiting`.
+    pub why: String,
     /// Requests that one read costs.
     pub cost_requests: u32,
-    /// Changes an hour that planning reckons with.
+    /// Seconds that the last complete read took, rendering and download.
+    pub read_s: Option<f64>,
+    /// Bytes of the last complete read.
+    pub read_bytes: Option<u64>,
+    /// Changes an hour that planning reckons with: learned from what reads found.
     pub changes_per_hour: f64,
+    /// Seconds between reads that the plan comes to.
+    pub period_s: Option<f64>,
+    /// Seconds since the state that it is known to show.
+    pub age_s: Option<f64>,
+    /// Mean seconds from a change to its event that the plan comes to: half the period and the read.
+    pub expected_delay_s: Option<f64>,
     /// Whether its first sight is complete.
     pub baselined: bool,
     /// Entities that the last complete read showed.
@@ -58,6 +82,32 @@ pub struct WatchStatus {
     pub fresh_as_of: Option<Timestamp>,
     /// Reads in a row that failed or were incomplete.
     pub failures: u32,
+    /// So much went missing that nothing is said about it until it is confirmed.
+    pub withheld: Option<Withheld>,
+    /// Paths that move at every read without meaning, and make no event.
+    pub set_aside: Vec<String>,
+}
+
+/// A mass disappearance that is held back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Withheld {
+    /// Entities that are missing.
+    pub missing: u64,
+    /// Of how many.
+    pub of: u64,
+    /// Start of the first read that missed them.
+    pub since: Timestamp,
+}
+
+/// Something that a person should know, such as a field of the upstream that nobody here knew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    /// When it was last seen.
+    pub at: Timestamp,
+    /// The watch whose read showed it.
+    pub watch: String,
+    /// What.
+    pub message: String,
 }
 
 /// A failure, for people: never a secret in it.

@@ -1,35 +1,35 @@
-//! The format version of a directory: looked at before anything else, written last.
+//! The format version of the data: looked at before anything else, written last.
 
 use std::path::Path;
 
 use crate::{
-    StoreError,
-    disk::{Disk, cause},
+    Cause, StoreError,
+    engine::{Batch, Engine},
     layout,
     log::{Head, Log, LogBatch},
 };
 
-/// Refuses a directory whose format is not ours, and leaves it as it is; writes an empty log and our format into a new
-/// one, durably.
+/// Refuses data whose format is not ours, and leaves it as it is; writes an empty log and our format where there is none,
+/// durably. `path` is for errors.
 ///
-/// The log's head goes first: where the format stands, the directory is complete. One that has neither, or an empty log
+/// The log's head goes first: where the format stands, the data is complete. What has neither, or an empty log
 /// only, is new, or was being made when the process ended.
-pub fn check_or_begin(path: &Path, disk: &Disk) -> Result<(), StoreError> {
-    let meta = disk.tree(layout::META_TREE)?;
-    let failed =
-        |step| move |error: sled::Error| StoreError::Open { path: path.to_path_buf(), step, source: cause(error) };
+pub fn check_or_begin(path: &Path, engine: &dyn Engine) -> Result<(), StoreError> {
+    let failed = |step| move |source: Cause| StoreError::Open { path: path.to_path_buf(), step, source };
+    let meta = engine.tree(layout::META_TREE).map_err(failed("open a tree"))?;
     if let Some(value) = meta.get(layout::FORMAT_KEY).map_err(failed("read the format"))? {
         return check(path, &value);
     }
-    let log = Log::open(disk)?;
+    let log = Log::open(engine.tree(layout::LOG_TREE).map_err(failed("open a tree"))?)?;
     match log.head()? {
         Some(head) if head == Head::default() => {}
-        None if log.is_blank() => log.write(LogBatch::default(), Head::default())?,
+        None if log.is_blank()? => log.write(LogBatch::default(), Head::default())?,
         _ => return Err(damaged()),
     }
-    meta.insert(layout::FORMAT_KEY, &layout::FORMAT.to_be_bytes()).map_err(failed("write the format"))?;
-    let step = "make the new store durable";
-    disk.make_durable().map_err(|source| StoreError::Open { path: path.to_path_buf(), step, source })
+    let mut format = Batch::default();
+    format.insert(layout::FORMAT_KEY, layout::FORMAT.to_be_bytes());
+    meta.apply(format).map_err(failed("write the format"))?;
+    engine.make_durable().map_err(failed("make the new store durable"))
 }
 
 fn check(path: &Path, value: &[u8]) -> Result<(), StoreError> {

@@ -8,6 +8,8 @@
 //! The digest is the first half of BLAKE3 over the key and the body: a record that was changed, cut, mixed from two
 //! versions, or moved under another key does not pass for what was written there.
 
+use std::sync::LazyLock;
+
 use crate::layout::{MAX_RECORD_BYTES, MAX_VALUE_BYTES};
 
 const LENGTH_BYTES: usize = 4;
@@ -32,8 +34,12 @@ pub fn open_single(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     Partial::start(value)?.finish(key)
 }
 
+/// Ready for the first byte: deriving its key costs as much as hashing a small record.
+static HASHER: LazyLock<blake3::Hasher> =
+    LazyLock::new(|| blake3::Hasher::new_derive_key("expensewire store record v1"));
+
 fn digest(key: &[u8], body: &[u8]) -> Digest {
-    let mut hasher = blake3::Hasher::new_derive_key("expensewire store record v1");
+    let mut hasher = HASHER.clone();
     hasher.update(&(key.len() as u64).to_be_bytes());
     hasher.update(key);
     hasher.update(body);

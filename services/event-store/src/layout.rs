@@ -1,6 +1,6 @@
 //! The layout on disk, version 1: names of trees, keys, bounds. `schemas/store-layout.md` says the same in prose.
 //!
-//! Keys are typed by their first byte and big-endian, so that sled's order is the order of sequences.
+//! Keys are typed by their first byte and big-endian, so that their order is the order of sequences.
 //!
 //! # Why values are bounded
 //!
@@ -49,6 +49,8 @@ pub const FORMAT_KEY: &[u8] = b"format";
 pub const HEAD_KEY: &[u8] = &[0];
 /// First byte of every other key of `log` and `state`.
 const ITEM: u8 = 1;
+/// The first of those other keys, and below all of them.
+pub const AFTER_HEAD: &[u8] = &[ITEM];
 /// Between the parts of a key, none of which contains it.
 const SEPARATOR: u8 = 0;
 
@@ -58,6 +60,11 @@ pub const CHUNK_NUMBER_BYTES: usize = 4;
 /// The key of `chunk` of the record under `key`.
 pub fn chunk_key(key: &[u8], chunk: u32) -> Vec<u8> {
     [key, &chunk.to_be_bytes()].concat()
+}
+
+/// Whether `found` is the key of `chunk` of the record under `key`.
+pub fn is_chunk_key(found: &[u8], key: &[u8], chunk: u32) -> bool {
+    found.strip_prefix(key) == Some(&chunk.to_be_bytes())
 }
 
 /// The key of an event in `log`, without its chunk.

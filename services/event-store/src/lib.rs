@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod disk;
+mod engine;
 mod error;
 mod event;
 mod fold;
@@ -10,18 +10,21 @@ mod frame;
 mod layout;
 mod lock;
 mod log;
+mod record;
 mod sealer;
 mod store;
 mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trees;
 mod writer;
 
-pub use config::StoreConfig;
+pub use config::{DurabilityLevel, StoreConfig};
+pub use engine::MemoryDisk;
 pub use error::{Cause, StoreError};
 pub use event::StoredEvent;
 pub use sealer::{SealError, Sealer};
-pub use store::{EventStore, MAX_APPEND_EVENTS, MAX_READ_BYTES, MAX_READ_EVENTS};
+pub use store::{EventStore, MAX_APPEND_EVENTS, MAX_PAGE_ENTITIES, MAX_READ_BYTES, MAX_READ_EVENTS};
 pub use table::{Durability, Table, TableName};
 pub use writer::RELAXED_FLUSH;

@@ -1,20 +1,22 @@
 //! The log tree: one record per event, and a head that says where the log begins and ends.
 //!
-//! The tree is the truth, and it alone. A commit writes its records and the new head as one batch of sled, which sled
-//! recovers whole or not at all. So the head never names a record that is not there, and no record is there that the
+//! The tree is the truth, and it alone. A commit writes its records and the new head as one batch, which the engine
+//! keeps whole or not at all. So the head never names a record that is not there, and no record is there that the
 //! head does not name; [`Log::open`] checks both ends, [`Records`] every sequence between them.
 //!
 //! Readers are given the last **durable** sequence as their bound; what a commit has written beyond it, and may still
 //! lose, they do not look at. They take no lock that a commit waits for.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use event_model::{EventHead, Sequence};
 
 use crate::{
-    StoreError, StoredEvent,
-    disk::{Disk, cause},
-    frame::{self, Partial},
-    layout,
+    Cause, StoreError, StoredEvent,
+    engine::{Batch, Scan, Tree},
+    frame, layout,
+    record::{self, Unread},
 };
 
 /// Where the log begins and ends.
@@ -49,23 +51,20 @@ impl Head {
 /// The log tree.
 #[derive(Clone)]
 pub struct Log {
-    tree: sled::Tree,
+    tree: Arc<dyn Tree>,
 }
 
 /// Records that go into the log together, with the head that names them.
 #[derive(Default)]
 pub struct LogBatch {
-    batch: sled::Batch,
+    batch: Batch,
     bytes: usize,
 }
 
 impl LogBatch {
     /// Adds the record of `sequence`.
     pub fn push(&mut self, sequence: Sequence, body: &[u8]) {
-        let key = layout::event_key(sequence);
-        for (chunk, value) in (0..).zip(frame::split(&key, body)) {
-            self.batch.insert(layout::chunk_key(&key, chunk), value);
-        }
+        record::put(&mut self.batch, &layout::event_key(sequence), body);
         self.bytes += body.len();
     }
 
@@ -76,9 +75,9 @@ impl LogBatch {
 }
 
 impl Log {
-    /// The tree, with its ends checked.
-    pub fn open(disk: &Disk) -> Result<Self, StoreError> {
-        let log = Self { tree: disk.tree(layout::LOG_TREE)? };
+    /// The log in `tree`, with its ends checked.
+    pub fn open(tree: Arc<dyn Tree>) -> Result<Self, StoreError> {
+        let log = Self { tree };
         if let Some(head) = log.head()? {
             log.check_ends(head)?;
         }
@@ -89,10 +88,9 @@ impl Log {
         if head.last > head.horizon {
             self.record(head.last)?.ok_or(StoreError::Corrupt { sequence: head.last })?;
         }
-        match self.tree.range(layout::event_key(head.last.next())..).next() {
+        match self.tree.scan(&layout::event_key(head.last.next()), None).next().map_err(read_failed)? {
             None => Ok(()),
-            Some(Ok(_)) => Err(StoreError::Corrupt { sequence: head.last.next() }),
-            Some(Err(error)) => Err(read_failed(error)),
+            Some(_) => Err(StoreError::Corrupt { sequence: head.last.next() }),
         }
     }
 
@@ -106,33 +104,27 @@ impl Log {
     }
 
     /// Whether nothing at all is in the tree.
-    pub fn is_blank(&self) -> bool {
-        self.tree.is_empty()
+    pub fn is_blank(&self) -> Result<bool, StoreError> {
+        Ok(self.tree.scan(&[], None).next().map_err(read_failed)?.is_none())
     }
 
     /// Writes `records` and `head`, all or nothing. Not durable yet.
     pub fn write(&self, mut records: LogBatch, head: Head) -> Result<(), StoreError> {
         records.batch.insert(layout::HEAD_KEY, head.encode());
-        let failed = |error: sled::Error| StoreError::Commit { step: "write to the log", source: cause(error) };
-        self.tree.apply_batch(records.batch).map_err(failed)
+        let failed = |source| StoreError::Commit { step: "write to the log", source };
+        self.tree.apply(records.batch).map_err(failed)
     }
 
     /// The body of one event; none where no record stands.
     pub fn record(&self, sequence: Sequence) -> Result<Option<Vec<u8>>, StoreError> {
-        let key = layout::event_key(sequence);
-        match self.tree.contains_key(layout::chunk_key(&key, 0)).map_err(read_failed)? {
-            true => self.records(Sequence(sequence.0 - 1), sequence).next().transpose().map(|r| r.map(|(_, b)| b)),
-            false => Ok(None),
-        }
+        record::get(&*self.tree, &layout::event_key(sequence)).map_err(unread(sequence))
     }
 
     /// The bodies of the events after `after` up to and including `up_to`, in order, without a gap. It ends after the
     /// first error.
     pub fn records(&self, after: Sequence, up_to: Sequence) -> Records {
-        let start = layout::event_key(after.next());
-        let end = layout::chunk_key(&layout::event_key(up_to), u32::MAX);
-        let range = if start <= end { self.tree.range(start..=end) } else { self.tree.range(end.clone()..end) };
-        Records { range, next: after.next(), up_to }
+        let (from, to) = (layout::event_key(after.next()), layout::event_key(up_to.next()));
+        Records { scan: self.tree.scan(&from, Some(&to)), next: after.next(), up_to }
     }
 
     /// Removes every record and moves the horizon to the end, as retention may one day.
@@ -140,46 +132,25 @@ impl Log {
     pub fn empty(&self) {
         let head = self.head().expect("head").expect("a head");
         let mut batch = LogBatch::default();
-        for key in self.tree.range(layout::event_key(Sequence::START)..).keys() {
-            batch.batch.remove(key.expect("key"));
+        let mut scan = self.tree.scan(&layout::event_key(Sequence::START), None);
+        while let Some((key, _)) = scan.next().expect("key") {
+            batch.batch.remove(key);
         }
         self.write(batch, Head { horizon: head.last, ..head }).expect("written");
     }
 
     /// The tree itself, to damage it.
     #[cfg(test)]
-    pub fn tree(&self) -> &sled::Tree {
-        &self.tree
+    pub fn tree(&self) -> &dyn Tree {
+        &*self.tree
     }
 }
 
 /// Consecutive records of the log.
 pub struct Records {
-    range: sled::Iter,
+    scan: Box<dyn Scan>,
     next: Sequence,
     up_to: Sequence,
-}
-
-impl Records {
-    /// The value of chunk `chunk` of the record that is next; the range must be standing there.
-    fn chunk(&mut self, key: &[u8], chunk: u32) -> Result<sled::IVec, StoreError> {
-        let missing = StoreError::Corrupt { sequence: self.next };
-        let (found, value) = self.range.next().ok_or_else(|| missing.clone())?.map_err(read_failed)?;
-        if found == layout::chunk_key(key, chunk) { Ok(value) } else { Err(missing) }
-    }
-
-    fn record(&mut self) -> Result<Vec<u8>, StoreError> {
-        let key = layout::event_key(self.next);
-        let damaged = StoreError::Corrupt { sequence: self.next };
-        let mut partial = Partial::start(&self.chunk(&key, 0)?).ok_or_else(|| damaged.clone())?;
-        for number in 1.. {
-            if partial.is_whole() {
-                break;
-            }
-            partial.push(&self.chunk(&key, number)?).ok_or_else(|| damaged.clone())?;
-        }
-        partial.finish(&key).ok_or(damaged)
-    }
 }
 
 impl Iterator for Records {
@@ -190,7 +161,7 @@ impl Iterator for Records {
             return None;
         }
         let sequence = self.next;
-        let record = self.record();
+        let record = record::next(&mut *self.scan, &layout::event_key(sequence)).map_err(unread(sequence));
         self.next = if record.is_ok() { sequence.next() } else { self.up_to.next() };
         Some(record.map(|body| (sequence, body)))
     }
@@ -204,6 +175,13 @@ pub fn parse(sequence: Sequence, body: Vec<u8>) -> Result<StoredEvent, StoreErro
     }
 }
 
-fn read_failed(error: sled::Error) -> StoreError {
-    StoreError::Read { what: "the log", source: cause(error) }
+fn read_failed(source: Cause) -> StoreError {
+    StoreError::Read { what: "the log", source }
+}
+
+fn unread(sequence: Sequence) -> impl Fn(Unread) -> StoreError {
+    move |unread| match unread {
+        Unread::Damaged => StoreError::Corrupt { sequence },
+        Unread::Failed(cause) => read_failed(cause),
+    }
 }

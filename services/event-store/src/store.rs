@@ -1,10 +1,10 @@
 //! The store as others see it: opening, appending, reading.
 
 use std::{
-    fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use event_model::{AccountName, EntityKind, EntityState, EventDraft, Sequence, Subject};
@@ -12,14 +12,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::{
-    StoreConfig, StoreError, StoredEvent, Table, TableName,
-    disk::{Disk, cause},
-    fold::Fold,
-    format, layout,
-    lock::Lock,
-    log::{self, Head, Log},
+    MemoryDisk, RELAXED_FLUSH, StoreConfig, StoreError, StoredEvent, Table, TableName,
+    engine::{Engine, SledEngine},
+    log,
     tables::Tables,
-    writer::{Committer, MakeDurable, Request, Writer},
+    trees::Trees,
+    writer::{Committer, Request, Writer},
 };
 
 /// Most events that one append takes. Until it is durable an append is in memory whole, several times over: about 20 kB
@@ -29,6 +27,8 @@ pub const MAX_APPEND_EVENTS: usize = 1 << 16;
 pub const MAX_READ_EVENTS: usize = 10_000;
 /// Bytes of bodies after which a read ends: a long replay is many short reads, and memory stays bounded.
 pub const MAX_READ_BYTES: usize = 8 << 20;
+/// Most entities that one page gives.
+pub const MAX_PAGE_ENTITIES: usize = 10_000;
 /// Queues in which updates of tables wait, by hash of their key: enough that different keys seldom meet.
 const UPDATE_TURNS: usize = 64;
 
@@ -39,21 +39,27 @@ pub struct EventStore {
     inner: Arc<Inner>,
 }
 
-/// Fields are dropped in this order: the writer ends, sled closes, then the directory is let go.
+/// Fields are dropped in this order: the writer ends, the trees are closed, then the engine lets go of its place.
 pub(crate) struct Inner {
-    pub(crate) writer: Writer,
-    pub(crate) tables: Arc<Tables>,
+    writer: Writer,
     update_turns: [Mutex<()>; UPDATE_TURNS],
-    log: Log,
-    fold: Fold,
-    head: Head,
     tail: watch::Receiver<Sequence>,
     poisoned: watch::Receiver<bool>,
-    disk: Arc<Disk>,
-    _lock: Lock,
+    trees: Trees,
+    engine: Arc<dyn Engine>,
 }
 
 impl Inner {
+    /// The writer's queue.
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The tables, to read.
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.trees.tables
+    }
+
     /// Waits for the turn to update `key` of `table`, first come, first served.
     pub(crate) async fn update_turn(&self, table: TableName, key: &str) -> MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
@@ -69,38 +75,33 @@ impl EventStore {
     /// [`StoreError::NewerFormat`] when a later version wrote it, [`StoreError::Corrupt`] and
     /// [`StoreError::CorruptValue`] when the end of the log or its head is damaged, else [`StoreError::Open`].
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        Self::open_with(config, |disk| Box::new(move || disk.make_durable()))
+        let engine = Arc::new(SledEngine::open(config)?);
+        Self::on(&config.path, engine, Some(RELAXED_FLUSH))
     }
 
-    /// The same with another way to make things durable: for tests that let it fail.
-    pub(crate) fn open_with(
-        config: &StoreConfig,
-        make_durable: impl FnOnce(Arc<Disk>) -> MakeDurable,
-    ) -> Result<Self, StoreError> {
-        let failed = |step| {
-            move |error: std::io::Error| StoreError::Open { path: config.path.clone(), step, source: cause(error) }
-        };
-        make_directory(&config.path).map_err(failed("make the directory"))?;
-        let lock = Lock::acquire(&config.path)?;
-        let disk = Arc::new(Disk::open(config, &lock)?);
-        format::check_or_begin(&config.path, &disk)?;
-        let log = Log::open(&disk)?;
-        let (fold, tables) = (Fold::open(&disk)?, Arc::new(Tables::open(&disk)?));
-        let missing = || StoreError::CorruptValue { place: layout::LOG_TREE, key: "head".to_owned() };
-        let head = log.head()?.ok_or_else(missing)?;
-        fold.catch_up(&log, head)?;
+    /// The same on a disk in memory, for tests and simulations. It knows no clock: a relaxed write is made durable with the
+    /// next durable one, or when the store is closed or dropped, so that the same calls leave the same disk.
+    pub fn open_memory(disk: &MemoryDisk) -> Result<Self, StoreError> {
+        Self::on(Path::new(MemoryDisk::PLACE), Arc::new(disk.attach()?), None)
+    }
 
-        let make_durable = make_durable(Arc::clone(&disk));
-        // What a killed process wrote may be in the kernel's memory alone. It is about to be shown, so it must stand.
-        let unsynced = |source| StoreError::Open { path: config.path.clone(), step: "sync what was found", source };
-        make_durable().map_err(unsynced)?;
-        let (publish, tail) = watch::channel(head.last);
-        let committer = Committer::new(log.clone(), fold.clone(), Arc::clone(&tables), head, publish, make_durable);
+    /// Opens the store that `engine` keeps. `path` is what errors call its place.
+    pub(crate) fn on(
+        path: &Path,
+        engine: Arc<dyn Engine>,
+        relaxed_flush: Option<Duration>,
+    ) -> Result<Self, StoreError> {
+        let trees = Trees::open(path, &*engine)?;
+        let (publish, tail) = watch::channel(trees.head.last);
+        let committer = Committer::new(Arc::clone(&engine), &trees, publish, relaxed_flush);
         let poisoned = committer.poisoned();
-        let writer = Writer::start(committer).map_err(failed("start the writer"))?;
+        let failed = |source| {
+            let step = "start the writer";
+            StoreError::Open { path: path.to_path_buf(), step, source: Arc::new(source) }
+        };
+        let writer = Writer::start(committer).map_err(failed)?;
         let update_turns = std::array::from_fn(|_| Mutex::default());
-        let inner = Inner { writer, tables, update_turns, log, fold, head, tail, poisoned, disk, _lock: lock };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(Inner { writer, update_turns, tail, poisoned, trees, engine }) })
     }
 
     /// Appends `drafts` in order, all or none, and gives the events that they became, with the next sequences. It
@@ -143,7 +144,7 @@ impl EventStore {
         let inner = Arc::clone(&self.inner);
         let max_bytes = max_bytes.min(MAX_READ_BYTES);
         blocking("the log", move || {
-            let records = inner.log.records(after.max(inner.head.horizon), last).take(limit);
+            let records = inner.trees.log.records(after.max(inner.trees.head.horizon), last).take(limit);
             read_records(records, max_bytes)
         })
         .await
@@ -151,12 +152,12 @@ impl EventStore {
 
     /// The event at `sequence`; none before the first, after the last, or where retention cut it.
     pub async fn event(&self, sequence: Sequence) -> Result<Option<StoredEvent>, StoreError> {
-        if sequence <= self.inner.head.horizon || sequence > self.last_sequence() {
+        if sequence <= self.inner.trees.head.horizon || sequence > self.last_sequence() {
             return Ok(None);
         }
         let inner = Arc::clone(&self.inner);
         blocking("the log", move || {
-            let body = inner.log.record(sequence)?.ok_or(StoreError::Corrupt { sequence })?;
+            let body = inner.trees.log.record(sequence)?.ok_or(StoreError::Corrupt { sequence })?;
             log::parse(sequence, body).map(Some)
         })
         .await
@@ -176,7 +177,7 @@ impl EventStore {
     /// was.
     pub async fn entity(&self, account: &AccountName, subject: &Subject) -> Result<Option<EntityState>, StoreError> {
         let (inner, account, subject) = (Arc::clone(&self.inner), account.clone(), subject.clone());
-        blocking("the states of entities", move || inner.fold.state(&account, &subject)).await
+        blocking("the states of entities", move || inner.trees.fold.state(&account, &subject)).await
     }
 
     /// Ids and states of all entities of `kind` in `account`, removed ones included, ascending by id. Not a snapshot:
@@ -187,7 +188,23 @@ impl EventStore {
         kind: EntityKind,
     ) -> Result<Vec<(String, EntityState)>, StoreError> {
         let (inner, account) = (Arc::clone(&self.inner), account.clone());
-        blocking("the states of entities", move || inner.fold.states(&account, kind)).await
+        blocking("the states of entities", move || inner.trees.fold.states(&account, kind, None, usize::MAX)).await
+    }
+
+    /// Ids and states of at most `limit` and at most 10,000 entities of `kind` in `account`, removed ones included, ascending
+    /// by id, from the first that follows `after` (exclusive; it need not exist). **Only an empty answer says that nothing
+    /// follows.** Pages are no snapshot: what is appended between them shows in later ones.
+    pub async fn entities_page(
+        &self,
+        account: &AccountName,
+        kind: EntityKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, EntityState)>, StoreError> {
+        let (inner, account, after) = (Arc::clone(&self.inner), account.clone(), after.map(str::to_owned));
+        let limit = limit.min(MAX_PAGE_ENTITIES);
+        let page = move || inner.trees.fold.states(&account, kind, after.as_deref(), limit);
+        blocking("the states of entities", page).await
     }
 
     /// The table `name`, read and written as values of type `T`.
@@ -195,9 +212,9 @@ impl EventStore {
         Table::new(Arc::clone(&self.inner), name)
     }
 
-    /// Bytes of all files of the store.
+    /// Bytes that the store takes where it is kept: of a directory, all files.
     pub fn disk_bytes(&self) -> u64 {
-        self.inner.disk.bytes()
+        self.inner.engine.disk_bytes()
     }
 
     /// Completes when the store takes no more writes because one failed ([`StoreError::Poisoned`]), or because its writer
@@ -216,8 +233,8 @@ impl EventStore {
 
     /// The trees, to damage them.
     #[cfg(test)]
-    pub(crate) fn parts(&self) -> (&Log, &Fold, &Tables) {
-        (&self.inner.log, &self.inner.fold, &self.inner.tables)
+    pub(crate) fn trees(&self) -> &Trees {
+        &self.inner.trees
     }
 
     /// How many requests wait for the writer.
@@ -257,16 +274,4 @@ fn read_records(
         }
     }
     Ok(events)
-}
-
-/// Makes the directory, for its owner alone: the log holds people's names, addresses and what they spent.
-#[cfg(unix)]
-fn make_directory(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn make_directory(path: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(path)
 }

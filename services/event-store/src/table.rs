@@ -113,7 +113,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
     pub async fn list(&self, prefix: &str) -> Result<Vec<(String, T)>, StoreError> {
         let (inner, name, prefix) = (Arc::clone(&self.inner), self.name, prefix.to_owned());
         blocking(name.as_str(), move || {
-            let bodies = inner.tables.table(name).list(&prefix)?;
+            let bodies = inner.tables().table(name).list(&prefix)?;
             bodies.into_iter().map(|(key, body)| Ok((key, parse(name, &body)?))).collect()
         })
         .await
@@ -171,13 +171,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
     /// The number of changes of the table since the store was opened, as it grows; a durable change counts once it is
     /// on disk.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.inner.tables.table(self.name).changes()
+        self.inner.tables().table(self.name).changes()
     }
 
     async fn body(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         check_key(self.name, key)?;
         let (inner, name, key) = (Arc::clone(&self.inner), self.name, key.to_owned());
-        blocking(name.as_str(), move || inner.tables.table(name).get(&key)).await
+        blocking(name.as_str(), move || inner.tables().table(name).get(&key)).await
     }
 
     async fn write(
@@ -187,13 +187,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
         durability: Durability,
     ) -> Result<Applied, StoreError> {
         let write = TableWrite { table: self.name, changes, expected, durability };
-        self.inner.writer.ask(|reply| Request::Table(write, reply)).await
+        self.inner.writer().ask(|reply| Request::Table(write, reply)).await
     }
 
     /// What was read is as durable as asked: a relaxed write of somebody else may still be on its way to the disk.
     async fn stands(&self, durability: Durability) -> Result<(), StoreError> {
         match durability {
-            Durability::Durable => self.inner.writer.ask(Request::Sync).await,
+            Durability::Durable => self.inner.writer().ask(Request::Sync).await,
             Durability::Relaxed => Ok(()),
         }
     }

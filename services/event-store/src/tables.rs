@@ -1,21 +1,22 @@
 //! The trees under the tables: string keys, bodies of any size within the bound of a record.
 //!
 //! Only the writer changes them, so that comparing and then setting needs no more than its single thread. A change of
-//! several keys is one batch of sled: whole or not at all after a crash. While it is applied, readers wait (that is
+//! several keys is one batch: whole or not at all after a crash. While it is applied, readers wait (that is
 //! memory speed, not disk speed), so that they see each change whole, too, and never half of a value in several chunks.
 
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use tokio::sync::watch;
 
 use crate::{
-    StoreError, TableName,
-    disk::{Disk, cause},
-    frame::{self, Partial},
+    Cause, StoreError, TableName,
+    engine::{Batch, Engine, Tree, scan_prefix},
+    frame::Partial,
     layout,
+    record::{self, Unread},
 };
 
 /// A key and its new body; none removes it.
@@ -43,10 +44,10 @@ pub struct Tables {
 
 impl Tables {
     /// Opens or makes all of them.
-    pub fn open(disk: &Disk) -> Result<Self, StoreError> {
+    pub fn open(engine: &dyn Engine) -> Result<Self, Cause> {
         let mut tables = Vec::new();
         for name in TableName::ALL {
-            tables.push(RawTable::open(disk, name)?);
+            tables.push(RawTable::open(engine, name)?);
         }
         let tables = tables.try_into().unwrap_or_else(|_| unreachable!("one table was pushed per name"));
         Ok(Self { tables })
@@ -61,15 +62,15 @@ impl Tables {
 /// One table.
 pub struct RawTable {
     name: &'static str,
-    tree: sled::Tree,
+    tree: Arc<dyn Tree>,
     /// Held for writing while a change is applied.
     whole: RwLock<()>,
     changes: watch::Sender<u64>,
 }
 
 impl RawTable {
-    fn open(disk: &Disk, name: TableName) -> Result<Self, StoreError> {
-        let tree = disk.tree(&format!("table.{}", name.as_str()))?;
+    fn open(engine: &dyn Engine, name: TableName) -> Result<Self, Cause> {
+        let tree = engine.tree(&format!("table.{}", name.as_str()))?;
         Ok(Self { name: name.as_str(), tree, whole: RwLock::new(()), changes: watch::Sender::new(0) })
     }
 
@@ -93,15 +94,17 @@ impl RawTable {
     pub fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
-        let mut chunks = self.tree.scan_prefix(prefix.as_bytes());
-        while let Some(item) = chunks.next() {
-            let (stored, first) = item.map_err(|e| self.read_failed(e))?;
-            let lossy = || self.corrupt(&String::from_utf8_lossy(&stored));
-            let key = layout::user_key(&stored).ok_or_else(lossy)?.to_owned();
-            if stored != layout::chunk_key(&layout::table_key(&key), 0) {
+        let mut chunks = scan_prefix(&*self.tree, prefix.as_bytes());
+        while let Some((stored, first)) = chunks.next().map_err(|e| self.read_failed(e))? {
+            let lossy = || self.corrupt(&String::from_utf8_lossy(stored));
+            let key = layout::user_key(stored).ok_or_else(lossy)?.to_owned();
+            let record = layout::table_key(&key);
+            if !layout::is_chunk_key(stored, &record, 0) {
                 return Err(lossy());
             }
-            let body = self.join(&key, &first, || chunks.next())?;
+            let mut partial = Partial::start(first).ok_or_else(|| self.corrupt(&key))?;
+            record::rest(&mut *chunks, &record, &mut partial).map_err(|unread| self.unread(&key, unread))?;
+            let body = partial.finish(&record).ok_or_else(|| self.corrupt(&key))?;
             found.push((key, body));
         }
         Ok(found)
@@ -117,75 +120,55 @@ impl RawTable {
                 return Ok(Applied::Conflict { found });
             }
         }
-        let mut batch = sled::Batch::default();
+        let mut batch = Batch::default();
         let mut existed = false;
         // The last change of a key stands; an earlier one must not leave chunks behind.
         for (key, body) in BTreeMap::from_iter(changes) {
             existed = self.replace(&mut batch, &key, body.as_deref())?;
         }
-        let failed = |error: sled::Error| StoreError::Commit { step: "write to a table", source: cause(error) };
+        let failed = |source| StoreError::Commit { step: "write to a table", source };
         let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
-        self.tree.apply_batch(batch).map_err(failed)?;
+        self.tree.apply(batch).map_err(failed)?;
         Ok(Applied::Done { existed })
     }
 
     /// Adds to `batch` what makes `body` stand under `key`, whatever stands there now; says whether something does.
-    fn replace(&self, batch: &mut sled::Batch, key: &str, body: Option<&[u8]>) -> Result<bool, StoreError> {
+    fn replace(&self, batch: &mut Batch, key: &str, body: Option<&[u8]>) -> Result<bool, StoreError> {
         let key = layout::table_key(key);
         let mut existed = false;
-        for old in self.tree.scan_prefix(&key).keys() {
-            batch.remove(old.map_err(|e| self.read_failed(e))?);
+        let mut old = scan_prefix(&*self.tree, &key);
+        while let Some((chunk, _)) = old.next().map_err(|e| self.read_failed(e))? {
+            batch.remove(chunk);
             existed = true;
         }
-        let values = body.map(|body| frame::split(&key, body)).unwrap_or_default();
-        for (chunk, value) in (0..).zip(values) {
-            batch.insert(layout::chunk_key(&key, chunk), value);
+        if let Some(body) = body {
+            record::put(batch, &key, body);
         }
         Ok(existed)
     }
 
     fn read(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let stored = layout::table_key(key);
-        let chunk = |number| self.tree.get(layout::chunk_key(&stored, number)).map_err(|e| self.read_failed(e));
-        let Some(first) = chunk(0)? else { return Ok(None) };
-        let mut numbers = 1..;
-        let next = || {
-            let number = numbers.next()?;
-            let key = sled::IVec::from(layout::chunk_key(&stored, number));
-            self.tree.get(&key).map(|value| value.map(|value| (key, value))).transpose()
-        };
-        self.join(key, &first, next).map(Some)
-    }
-
-    /// The body that begins with `first`; `next` gives the pairs of key and value that follow.
-    fn join<N>(&self, key: &str, first: &[u8], mut next: N) -> Result<Vec<u8>, StoreError>
-    where
-        N: FnMut() -> Option<sled::Result<(sled::IVec, sled::IVec)>>,
-    {
-        let stored = layout::table_key(key);
-        let mut partial = Partial::start(first).ok_or_else(|| self.corrupt(key))?;
-        for number in 1.. {
-            if partial.is_whole() {
-                break;
-            }
-            let (found, value) = next().ok_or_else(|| self.corrupt(key))?.map_err(|e| self.read_failed(e))?;
-            let fits = found == layout::chunk_key(&stored, number) && partial.push(&value).is_some();
-            fits.then_some(()).ok_or_else(|| self.corrupt(key))?;
-        }
-        partial.finish(&stored).ok_or_else(|| self.corrupt(key))
+        record::get(&*self.tree, &layout::table_key(key)).map_err(|unread| self.unread(key, unread))
     }
 
     fn corrupt(&self, key: &str) -> StoreError {
         StoreError::CorruptValue { place: self.name, key: key.to_owned() }
     }
 
-    fn read_failed(&self, error: sled::Error) -> StoreError {
-        StoreError::Read { what: self.name, source: cause(error) }
+    fn read_failed(&self, source: Cause) -> StoreError {
+        StoreError::Read { what: self.name, source }
+    }
+
+    fn unread(&self, key: &str, unread: Unread) -> StoreError {
+        match unread {
+            Unread::Damaged => self.corrupt(key),
+            Unread::Failed(cause) => self.read_failed(cause),
+        }
     }
 
     /// The tree itself, to damage it.
     #[cfg(test)]
-    pub fn tree(&self) -> &sled::Tree {
-        &self.tree
+    pub fn tree(&self) -> &dyn Tree {
+        &*self.tree
     }
 }

@@ -1,9 +1,13 @@
-//! The store as a whole, on a real disk.
+//! The store as a whole: one suite for every engine, and beside it what only a real directory or a disk that fails on
+//! demand can show.
 
 mod appending;
 mod committing;
 mod crashing;
 mod damage;
+mod engines;
+mod faults;
+mod paging;
 mod reading;
 mod support;
 mod tables;

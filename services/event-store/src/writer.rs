@@ -10,7 +10,7 @@
 //! The order within a round, and what a crash between two steps leaves:
 //!
 //! 1. the log batch is written: whole or not at all, and beyond what readers look at;
-//! 2. [`Disk::make_durable`](crate::disk::Disk::make_durable): the events stand, though nobody was told;
+//! 2. [`Engine::make_durable`](crate::engine::Engine::make_durable): the events stand, though nobody was told;
 //! 3. the events are folded into the states: what is missing is folded at the next start;
 //! 4. the last sequence is published, watchers of tables are told, everybody is answered.
 //!
@@ -36,7 +36,7 @@ use std::{
 use event_model::EventDraft;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-pub use commit::{Committer, MakeDurable};
+pub use commit::Committer;
 
 use crate::{
     Durability, StoreError, StoredEvent, TableName,

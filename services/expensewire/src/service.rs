@@ -13,7 +13,7 @@ mod tests;
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Error, Result, anyhow};
-use event_store::EventStore;
+use event_store::{DurabilityLevel, EventStore, StoreConfig};
 use parts::{Ended, Parts};
 use prometheus::Registry;
 use secrecy::ExposeSecret;
@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, Durability};
 
 /// From the wish to stop to the end of every part.
 const STOP_LIMIT: Duration = Duration::from_secs(4);
@@ -124,7 +124,11 @@ async fn close(store: EventStore) -> Result<()> {
 }
 
 async fn open_store(config: &Config) -> Result<EventStore> {
-    let store = event_store::StoreConfig::at(&config.store.path);
+    let durability = match config.store.durability {
+        Durability::PowerLoss => DurabilityLevel::PowerLoss,
+        Durability::ProcessCrash => DurabilityLevel::ProcessCrash,
+    };
+    let store = StoreConfig { durability, ..StoreConfig::at(&config.store.path) };
     let opened = tokio::task::spawn_blocking(move || EventStore::open(&store)).await.context("opening the store")?;
     opened.with_context(|| format!("opening the store at {} (store.path)", config.store.path.display()))
 }

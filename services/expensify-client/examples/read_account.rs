@@ -6,7 +6,7 @@
 use std::{error::Error, fs, sync::Arc, time::Duration};
 
 use expensify_client::{
-    Client, ClientConfig, Credentials, Gate, GateClosed, JobKind, OpenGate, Permit, ReportExport, ReportFilter,
+    Client, ClientConfig, Credentials, Gate, GateClosed, JobKind, OpenGate, Permit, ReportExport, ReportFilter, RowStep,
 };
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
@@ -42,8 +42,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", serde_json::to_string_pretty(&client.doctor().await?)?);
     let start = Timestamp::now().to_zoned(TimeZone::UTC).date().saturating_sub(30.days());
     let filter = ReportFilter { start_date: Some(start), ..ReportFilter::default() };
-    let read = client.reports(&ReportExport { filter, ..ReportExport::default() }).await?;
-    println!("{} reports, {:?}, {} bytes", read.reports.len(), read.completeness, read.bytes);
-    read.drift.iter().for_each(|notice| println!("notice: {notice}"));
+    let mut rows = client.report_rows(&ReportExport { filter, ..ReportExport::default() }).await?;
+    let mut reports = 0;
+    while let Some(step) = rows.next().await? {
+        match step {
+            RowStep::Row(row) => reports += u64::from(rows.observed(&row).is_some()),
+            RowStep::Restarted => reports = 0,
+        }
+    }
+    let end = rows.finish();
+    println!("{reports} reports, {:?}, {} bytes", end.completeness, end.bytes);
+    println!("the server's clock minus ours: {:?}", client.clock_offset());
+    end.drift.iter().for_each(|notice| println!("notice: {notice}"));
     Ok(())
 }

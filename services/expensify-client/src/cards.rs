@@ -10,6 +10,8 @@ use crate::canonical::{
 
 /// Moves with every run of the feed and says nothing about the card.
 const VOLATILE: &str = "lastImport";
+/// Keys of a [`Card`] that say what we say of it.
+const OURS: [&str; 2] = ["domain", "feedFailed"];
 const KNOWN: [&str; 10] = [
     "cardID",
     "bank",
@@ -61,10 +63,11 @@ fn card(domain: &str, object: &Map<String, Value>) -> Result<Card, NotCards> {
             created: date("created", at("created"))?,
             reimbursable: flag("reimbursable", at("reimbursable"))?,
             last_import_result: integer("lastImportResult", at("lastImportResult"))?,
+            feed_failed: false,
             scrape_min_date: date("scrapeMinDate", at("scrapeMinDate"))?,
             other: object
                 .iter()
-                .filter(|(key, _)| *key != VOLATILE && *key != "domain" && !KNOWN.contains(&key.as_str()))
+                .filter(|(key, _)| *key != VOLATILE && !OURS.contains(&key.as_str()) && !KNOWN.contains(&key.as_str()))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
         })
@@ -101,5 +104,21 @@ mod tests {
         for bad in [json!({}), json!([7]), json!([{}]), json!([{ "cardID": 1, "created": "soon" }]), json!(null)] {
             assert!(ids(bad.clone()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn blank_and_missing_are_one_order_says_nothing_and_the_unknown_is_kept() {
+        let read = |value: Value| cards("d", &value).unwrap();
+        let bare = json!({ "cardID": "1", "limit": { "daily": 5 } });
+        let mut blank =
+            json!({ "cardID": 1, "limit": { "daily": 5 }, "lastImport": "", "domain": "x", "feedFailed": true });
+        for key in KNOWN.into_iter().filter(|key| *key != "cardID") {
+            blank[key] = json!(" ");
+        }
+        let other = json!({ "cardID": "2", "bank": "vcf" });
+        assert_eq!(read(json!([bare, other])), read(json!([other, blank])));
+        assert_eq!(read(json!([bare]))[0].other, [("limit".to_owned(), json!({ "daily": 5 }))].into());
+        assert!(!read(json!([blank]))[0].feed_failed, "that is ours to say");
+        assert_eq!(read(json!([])), []);
     }
 }

@@ -1,23 +1,23 @@
-//! The client: one method per job, each one request, and [`Client::reports`], which strings two of them together.
+//! The client: one method per job, each one request, and [`Client::report_rows`], which strings two of them together.
 
 use std::{sync::Arc, time::Duration};
 
-use event_model::{Card, Policy, report::ObservedReport};
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use event_model::{Card, Policy};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde_json::Value;
 
 use crate::{
     cards,
     classify::Answer,
-    completeness::{Completeness, Incompleteness},
     config::ClientConfig,
     doctor::{self, EngineReport},
     download::Download,
-    error::{ClientError, Retry, SetupError},
+    error::{ClientError, SetupError},
     gate::Gate,
-    job::{FileSystem, Job, JobKind, ReconciliationExport, ReportExport, ReportFilter},
+    job::{FileSystem, Job, ReconciliationExport, ReportExport, ReportFilter},
     policies::{self, PolicySummary},
-    reader::ReportsReader,
+    report_rows::ReportRows,
+    row::DigestKey,
     template::{self, Nonce},
     transport::{Answered, Transport},
 };
@@ -30,6 +30,8 @@ const DOCTOR_DAYS: i64 = 360;
 pub struct Client {
     transport: Arc<Transport>,
     download_waits: Arc<[Duration]>,
+    /// Of this client's reads and its clones'.
+    digests: DigestKey,
 }
 
 impl std::fmt::Debug for Client {
@@ -53,28 +55,12 @@ pub struct ExportedFile {
     pub rendered_by: Timestamp,
 }
 
-/// Reports as one export showed them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReportsRead {
-    /// Each report once, in canonical form.
-    pub reports: Vec<ObservedReport>,
-    /// Whether they are all that the export was to show.
-    pub completeness: Completeness,
-    /// When the export was sent.
-    pub started_at: Timestamp,
-    /// When the export was answered: what it shows happened before.
-    pub rendered_by: Timestamp,
-    /// Size of the file.
-    pub bytes: u64,
-    /// Notices about the upstream, for a person; bounded.
-    pub drift: Vec<String>,
-}
-
 impl Client {
     /// A client whose every request passes `gate`.
     pub fn new(config: ClientConfig, gate: Arc<dyn Gate>) -> Result<Self, SetupError> {
         let transport = Transport::new(&config, gate)?;
-        Ok(Self { transport: Arc::new(transport), download_waits: config.download_waits.into() })
+        let digests = DigestKey::from_bytes(rand::random());
+        Ok(Self { transport: Arc::new(transport), download_waits: config.download_waits.into(), digests })
     }
 
     /// Exports reports into a file on the server, by our template. One request, which takes as long as the rendering.
@@ -105,53 +91,16 @@ impl Client {
         Download::start(Arc::clone(&self.transport), Job::download(&file.name, file.system)).await
     }
 
-    /// Exports reports, downloads the file and reads it.
-    ///
-    /// This is the one place that retries: a download that is empty, not found, cut short or broken on the way is asked
-    /// for again after the configured waits, each time through the gate. An export is never repeated.
-    pub async fn reports(&self, export: &ReportExport) -> Result<ReportsRead, ClientError> {
+    /// Exports reports, one request, and makes ready to download the file, whose rows come from the [`ReportRows`] as they
+    /// stream in.
+    pub async fn report_rows(&self, export: &ReportExport) -> Result<ReportRows, ClientError> {
         let file = self.export_reports(export).await?;
-        self.patiently(&file, |read: &ReportsRead| read.completeness == Completeness::Incomplete(Incompleteness::NoEnd))
-            .await
+        Ok(ReportRows::new(Arc::clone(&self.transport), file, &self.download_waits, self.digests))
     }
 
-    async fn patiently(
-        &self,
-        file: &ExportedFile,
-        cut_short: impl Fn(&ReportsRead) -> bool,
-    ) -> Result<ReportsRead, ClientError> {
-        let mut waits = self.download_waits.iter();
-        loop {
-            let read = self.read_once(file).await;
-            let again = match &read {
-                Ok(read) => cut_short(read),
-                Err(error) => worth_another_try(error),
-            };
-            match waits.next() {
-                Some(wait) if again => {
-                    tracing::debug!(file = file.name, wait_s = wait.as_secs_f64(), "download is not ready");
-                    tokio::time::sleep(*wait).await;
-                }
-                _ => return read,
-            }
-        }
-    }
-
-    async fn read_once(&self, file: &ExportedFile) -> Result<ReportsRead, ClientError> {
-        let mut download = self.download(file).await?;
-        let mut reader = ReportsReader::new(file.nonce.clone().unwrap_or_else(|| Nonce::from_bits(0)));
-        while let Some(line) = download.next_line().await? {
-            reader.line(&line);
-        }
-        let reading = reader.finish();
-        Ok(ReportsRead {
-            reports: reading.reports,
-            completeness: reading.completeness,
-            started_at: file.started_at,
-            rendered_by: file.rendered_by,
-            bytes: download.bytes(),
-            drift: reading.drift,
-        })
+    /// The server's clock minus ours, to a second, from the newest answer that told it; `None` until one did.
+    pub fn clock_offset(&self) -> Option<SignedDuration> {
+        self.transport.clock.offset()
     }
 
     /// The policies that the credential sees, or only those that it administers. One request; the cheapest that proves
@@ -164,7 +113,7 @@ impl Client {
 
     /// The details of these policies, merged with their summaries. One request for all; a policy that is missing from
     /// the answer is left out.
-    pub async fn policies(&self, summaries: &[PolicySummary]) -> Result<Vec<Policy>, ClientError> {
+    pub(crate) async fn policies(&self, summaries: &[PolicySummary]) -> Result<Vec<Policy>, ClientError> {
         let ids: Vec<&str> = summaries.iter().map(|summary| summary.policy_id.as_str()).collect();
         let job = Job::policies(&ids);
         let details = self.field(&job, "policyInfo").await?;
@@ -213,10 +162,4 @@ fn doctor_start(now: Timestamp) -> Date {
 
 fn unexpected(job: &Job, reason: impl ToString) -> ClientError {
     ClientError::Unexpected { asked: job.asked(), reason: reason.to_string() }
-}
-
-/// Whether the same file may yet be had. Not after a timeout: that was long already.
-fn worth_another_try(error: &ClientError) -> bool {
-    let download = error.job() == JobKind::Download;
-    download && error.retry() == Retry::Later && !matches!(error, ClientError::TimedOut { .. })
 }

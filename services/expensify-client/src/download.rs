@@ -1,9 +1,13 @@
-//! A file as it comes in: lines, bounded in length, in number of bytes, and in the time between two pieces.
+//! A file as it comes in: lines, bounded in length, in number of bytes, and in the time that is spent waiting for it.
+//!
+//! Only waiting counts: a reader that takes its time over each line (it stores what it reads) is not cut off for it.
+//! What is held at any time is one piece of the network's and the beginning of one line, never the file.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
+use tokio::time::Instant;
 
 use crate::{
     classify::{Answer, classify, head_outcome},
@@ -13,8 +17,8 @@ use crate::{
     transport::Transport,
 };
 
-/// The largest file that is read. Twenty thousand reports of seven expenses each take some thirty megabytes.
-pub const MAX_DOWNLOAD_BYTES: u64 = 512 * 1024 * 1024;
+/// The largest file that is read. A million reports of seven expenses each take 1.4 gigabytes.
+pub const MAX_DOWNLOAD_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// A file no longer than this is looked at as a whole before it is taken for a file: it may be an envelope.
 const ENVELOPE_BYTES: usize = 64 * 1024;
 
@@ -25,6 +29,8 @@ pub struct Download {
     response: Option<Response>,
     lines: LineSplitter,
     bytes: u64,
+    /// Time spent waiting for the server.
+    waited: Duration,
 }
 
 impl std::fmt::Debug for Download {
@@ -37,10 +43,11 @@ impl Download {
     /// Sends one request for the file and reads on until it is certain that the answer is one; then tells the permit, so
     /// that a refusal in the body is told as what it is.
     pub(crate) async fn start(transport: Arc<Transport>, job: Job) -> Result<Self, ClientError> {
+        let asked_at = Instant::now();
         let head = transport.send(&job, transport.timeouts.download).await?;
         let status = head.response.status().as_u16();
-        let lines = LineSplitter::default();
-        let mut download = Self { transport, job, response: Some(head.response), lines, bytes: 0 };
+        let (lines, waited) = (LineSplitter::default(), asked_at.elapsed());
+        let mut download = Self { transport, job, response: Some(head.response), lines, bytes: 0, waited };
         let first = download.first().await;
         let answer = first.as_ref().ok().map(|first| download.classify(status, first));
         head.permit.answered(answer.as_ref().map_or_else(|| head_outcome(status), Answer::outcome));
@@ -49,7 +56,7 @@ impl Download {
             Some(Answer::File) | None => {}
             Some(refusal) => return Err(download.transport.refused(&download.job, refusal, status)),
         }
-        download.lines.push(&first);
+        download.lines.push(first.freeze());
         Ok(download)
     }
 
@@ -82,7 +89,7 @@ impl Download {
                 return Ok(line);
             }
             match self.piece().await? {
-                Some(piece) => self.lines.push(&piece),
+                Some(piece) => self.lines.push(piece),
                 None => return Ok(self.lines.rest()),
             }
         }
@@ -93,18 +100,27 @@ impl Download {
         self.bytes
     }
 
+    /// How long the server was waited for, from the request on.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
     /// The next piece of the body; `None` once it has ended, and ever after.
     async fn piece(&mut self) -> Result<Option<Bytes>, ClientError> {
         let Some(response) = &mut self.response else { return Ok(None) };
         let timeouts = &self.transport.timeouts;
-        let piece = match tokio::time::timeout(timeouts.download_idle, response.chunk()).await {
+        let patience = timeouts.download_idle.min(timeouts.download.saturating_sub(self.waited));
+        let asked_at = Instant::now();
+        let piece = tokio::time::timeout(patience, response.chunk()).await;
+        self.waited += asked_at.elapsed();
+        let piece = match piece {
             Ok(Ok(piece)) => piece,
             Ok(Err(error)) => {
                 self.response = None;
                 return Err(self.transport.failed(&self.job, error, timeouts.download, true));
             }
             Err(_) => {
-                let after: Duration = timeouts.download_idle;
+                let after = if self.waited < timeouts.download { timeouts.download_idle } else { timeouts.download };
                 self.response = None;
                 return Err(ClientError::TimedOut { asked: self.job.asked(), after });
             }

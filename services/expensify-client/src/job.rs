@@ -69,6 +69,17 @@ pub struct ReportExport {
     pub limit: Option<u32>,
 }
 
+/// So many ids are to be asked for in one export: six kilobytes of a form.
+pub const MAX_REPORT_IDS: usize = 500;
+
+impl ReportExport {
+    /// The export of exactly these reports, in whatever state they are, known to us or not: no dates, no states. The server
+    /// leaves out what it does not know. Give it [`MAX_REPORT_IDS`] at most.
+    pub fn by_ids(ids: &[String]) -> Self {
+        Self { filter: ReportFilter { report_ids: ids.to_vec(), ..ReportFilter::default() }, ..Self::default() }
+    }
+}
+
 /// Which card transactions a reconciliation covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReconciliationType {

@@ -1,6 +1,10 @@
 //! Bytes in pieces of any size, out as lines of bounded length.
+//!
+//! A line that lies within one piece is a slice of that piece: nothing is copied. Only one that spans pieces is put together
+//! in a buffer of its own. A line that is kept therefore keeps its piece in memory.
 
 use bytes::{Bytes, BytesMut};
+use memchr::memchr;
 
 /// The longest line that is kept. A report of ten thousand expenses takes four megabytes.
 pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
@@ -14,46 +18,63 @@ pub struct LineTooLong;
 /// last `\n` is a line too, unless it is empty.
 #[derive(Debug, Default)]
 pub struct LineSplitter {
-    pending: BytesMut,
-    /// So much of `pending` was searched and holds no line end.
-    searched: usize,
+    /// What is not cut yet.
+    piece: Bytes,
+    /// Beginning of a line that the pieces before `piece` left unfinished; holds no line end.
+    begun: BytesMut,
 }
 
 impl LineSplitter {
-    /// Takes the next piece.
-    pub fn push(&mut self, piece: &[u8]) {
-        self.pending.extend_from_slice(piece);
+    /// Takes the next piece. Cheap when all lines of the one before were taken.
+    pub fn push(&mut self, piece: Bytes) {
+        if self.piece.is_empty() {
+            self.piece = piece;
+            return;
+        }
+        let mut joined = BytesMut::with_capacity(self.piece.len() + piece.len());
+        joined.extend_from_slice(&self.piece);
+        joined.extend_from_slice(&piece);
+        self.piece = joined.freeze();
     }
 
     /// The next whole line, `None` until more is pushed.
     pub fn line(&mut self) -> Result<Option<Bytes>, LineTooLong> {
-        let found = self.pending[self.searched..].iter().position(|b| *b == b'\n');
-        let Some(at) = found.map(|at| at + self.searched) else {
-            self.searched = self.pending.len();
-            return if self.searched > MAX_LINE_BYTES { Err(LineTooLong) } else { Ok(None) };
-        };
-        if at > MAX_LINE_BYTES {
+        let end = memchr(b'\n', &self.piece);
+        if self.begun.len() + end.unwrap_or(self.piece.len()) > MAX_LINE_BYTES {
             return Err(LineTooLong);
         }
-        self.searched = 0;
-        let mut line = self.pending.split_to(at + 1);
-        line.truncate(at);
-        Ok(Some(without_return(line)))
+        let Some(end) = end else {
+            self.begun.extend_from_slice(&self.piece);
+            self.piece = Bytes::new();
+            return Ok(None);
+        };
+        let mut line = self.piece.split_to(end + 1);
+        line.truncate(end);
+        Ok(Some(without_return(self.completed(line))))
     }
 
     /// What is left after the last piece: the last line, if it had no line end.
     pub fn rest(&mut self) -> Option<Bytes> {
-        self.searched = 0;
-        let line = self.pending.split();
+        let piece = std::mem::take(&mut self.piece);
+        let line = self.completed(piece);
         (!line.is_empty()).then(|| without_return(line))
+    }
+
+    /// `end` after what was begun.
+    fn completed(&mut self, end: Bytes) -> Bytes {
+        if self.begun.is_empty() {
+            return end;
+        }
+        self.begun.extend_from_slice(&end);
+        self.begun.split().freeze()
     }
 }
 
-fn without_return(mut line: BytesMut) -> Bytes {
+fn without_return(mut line: Bytes) -> Bytes {
     if line.last() == Some(&b'\r') {
         line.truncate(line.len() - 1);
     }
-    line.freeze()
+    line
 }
 
 #[cfg(test)]
@@ -65,7 +86,7 @@ mod tests {
         let mut splitter = LineSplitter::default();
         let mut lines = Vec::new();
         for piece in pieces {
-            splitter.push(piece);
+            splitter.push(Bytes::copy_from_slice(piece));
             while let Some(line) = splitter.line().unwrap() {
                 lines.push(line);
             }
@@ -86,11 +107,23 @@ mod tests {
     }
 
     #[test]
+    fn pieces_that_are_pushed_before_their_lines_are_taken_are_not_lost() {
+        let mut splitter = LineSplitter::default();
+        for piece in ["on", "e\ntw", "o\nthr", "ee"] {
+            splitter.push(Bytes::from(piece));
+        }
+        let mut taken = || splitter.line().unwrap();
+        assert_eq!([taken(), taken(), taken()], [Some(Bytes::from("one")), Some(Bytes::from("two")), None]);
+        assert_eq!(splitter.rest().as_deref(), Some(&b"three"[..]));
+        assert_eq!(splitter.rest(), None);
+    }
+
+    #[test]
     fn a_line_without_end_is_refused_before_it_fills_the_memory() {
         let mut splitter = LineSplitter::default();
-        let piece = vec![b'x'; 1024 * 1024];
+        let piece = Bytes::from(vec![b'x'; 1024 * 1024]);
         let refused_after = (1..).find(|_| {
-            splitter.push(&piece);
+            splitter.push(piece.clone());
             splitter.line() == Err(LineTooLong)
         });
         assert_eq!(refused_after, Some(17));

@@ -1,11 +1,14 @@
 //! Policies: the list and the details (reference sections 4.1 and 4.2).
 
+mod by_id;
 mod sections;
 
 use std::collections::BTreeMap;
 
 use event_model::Policy;
 use serde_json::{Map, Value};
+
+pub use by_id::{MAX_POLICY_REQUESTS, PoliciesById, PolicyOutcome};
 
 use crate::canonical::{
     ids, list,

@@ -108,8 +108,7 @@ impl Columns {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Row {
-    #[serde(rename = "t")]
-    _t: String,
+    t: String,
     pub(crate) i: u64,
     pub(crate) report: Vec<Value>,
     pub(crate) approvers: Value,
@@ -145,21 +144,27 @@ pub(crate) struct End {
 #[derive(Debug)]
 pub(crate) enum Record {
     Begin(Box<Begin>),
-    Row(Box<Row>),
+    /// To be read by [`row`].
+    Row,
     Fault(Fault),
     End(End),
 }
 
-/// The record that a line holds, if it holds exactly one.
+/// The record that a line holds, if it holds exactly one; of a row only that it calls itself one.
 pub(crate) fn record(line: &str) -> Option<Record> {
     let kind = line.strip_prefix("{\"t\":\"")?.split('"').next()?;
     match kind {
         "begin" => serde_json::from_str(line).ok().map(|begin| Record::Begin(Box::new(begin))),
-        "row" => serde_json::from_str(line).ok().map(|row| Record::Row(Box::new(row))),
+        "row" => Some(Record::Row),
         "fault" => serde_json::from_str(line).ok().map(Record::Fault),
         "end" => serde_json::from_str(line).ok().map(Record::End),
         _ => None,
     }
+}
+
+/// The row that a line holds, if it holds exactly one.
+pub(crate) fn row(line: &[u8]) -> Option<Row> {
+    serde_json::from_slice(line).ok().filter(|row: &Row| row.t == "row")
 }
 
 /// The values of one array of a row, by the names of their columns.
@@ -196,11 +201,30 @@ mod tests {
             r#"{"t":"end","nonce":"n","rows":1,"faults":0,"done":true,"more":1}"#,
             r#"{"t":"end","nonce":"n","rows":1,"faults":0,"done":true} "x""#,
             r#"{"t":"end","nonce":"n","rows":1,"faults":0,"done":true"#,
-            r#"{"t":"row","i":0,"report":[,1],"approvers":[],"actionList":[],"transactionList":[]}"#,
             r#"{"t":"else"}"#,
             "",
         ] {
             assert!(record(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_row_is_read_strictly() {
+        let good = r#"{"t":"row","i":5,"report":["R1"],"approvers":[],"actionList":[],"transactionList":[]}"#;
+        assert_eq!(row(good.as_bytes()).map(|row| row.i), Some(5));
+        for (from, to) in [
+            ("[\"R1\"]", "[,1]"),
+            ("\"row\"", "\"end\""),
+            ("\"i\":5", "\"i\":05"),
+            ("\"i\":5", "\"i\":5,\"i\":5"),
+            ("]}", "],\"report\":[]}"),
+            ("]}", "],\"more\":[]}"),
+            ("]}", "]"),
+            ("]}", "]} 1"),
+        ] {
+            assert!(row(good.replace(from, to).as_bytes()).is_none(), "{from} {to}");
+        }
+        let garbled: Vec<u8> = good.bytes().map(|b| if b == b'R' { 0xe9 } else { b }).collect();
+        assert!(row(&garbled).is_none(), "not UTF-8");
     }
 }

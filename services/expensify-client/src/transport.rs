@@ -3,6 +3,10 @@
 //! Each request has a connection of its own, closed with it. That costs a handshake for some twenty requests a minute
 //! and buys two certainties: an HTTP library repeats nothing on a pooled connection that turned out to be dead, and a
 //! request that is given up has no connection left on which it could still arrive.
+//!
+//! Nothing is ever decompressed: `accept-encoding: identity` is sent, and an answer that is encoded nevertheless is refused.
+//! Nobody knows whether the server would compress, rendering takes longer than the transfer, and bytes that are counted as
+//! they arrive are the bytes that memory holds: there is no bomb to bound.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,18 +15,25 @@ use jiff::Timestamp;
 use reqwest::{Response, header, redirect, retry};
 use rustls::{ClientConfig as TlsConfig, RootCertStore};
 use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout_at};
 use url::form_urlencoded::byte_serialize;
 
 use crate::{
-    classify::{Answer, classify},
+    classify::{Answer, classify, head_outcome},
+    clock::ServerClock,
     config::{ClientConfig, Credentials, Timeouts},
     error::{ClientError, SetupError},
     gate::{Gate, Permit, RequestOutcome},
     job::Job,
+    text::presentable,
 };
 
 /// The largest answer that is no file. Five hundred policies with a thousand members each fit.
 const MAX_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
+/// Not compressed.
+const IDENTITY: &str = "identity";
+/// So much of a foreign encoding's name is shown.
+const ENCODING_CHARS: usize = 40;
 
 pub(crate) struct Transport {
     http: reqwest::Client,
@@ -30,6 +41,7 @@ pub(crate) struct Transport {
     credentials: Credentials,
     gate: Arc<dyn Gate>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) clock: ServerClock,
 }
 
 /// The head of an answer. Whoever takes it reports to the permit.
@@ -37,6 +49,8 @@ pub(crate) struct Head {
     pub(crate) response: Response,
     pub(crate) permit: Box<dyn Permit>,
     pub(crate) sent_at: Timestamp,
+    /// When the time that was given to the request is up.
+    deadline: Instant,
 }
 
 /// A whole answer and its times.
@@ -56,38 +70,60 @@ impl Transport {
             credentials: config.credentials.clone(),
             gate,
             timeouts: config.timeouts.clone(),
+            clock: ServerClock::default(),
         })
     }
 
-    /// Sends a job and waits for the head of its answer; `timeout` also bounds the body that follows.
+    /// Sends a job and waits for the head of its answer, `timeout` at most.
     pub(crate) async fn send(&self, job: &Job, timeout: Duration) -> Result<Head, ClientError> {
         let acquired = self.gate.acquire(job.kind).await;
         // Declared before the request: when this is dropped half way, the connection goes first, then the permit.
         let permit = acquired.map_err(|source| ClientError::GateClosed { asked: job.asked(), source })?;
-        let sent_at = Timestamp::now();
-        let sent = self
+        let (sent_at, deadline) = (Timestamp::now(), Instant::now() + timeout);
+        let request = self
             .http
             .post(self.endpoint.clone())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(self.form(job))
-            .timeout(timeout)
-            .send()
-            .await;
-        match sent {
-            Ok(response) => Ok(Head { response, permit, sent_at }),
-            Err(error) => {
-                let error = self.failed(job, error, timeout, false);
-                drop(permit);
+            .header(header::ACCEPT_ENCODING, IDENTITY)
+            .body(self.form(job));
+        let response = match timeout_at(deadline, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.failed(job, error, timeout, false)),
+            Err(_) => return Err(ClientError::TimedOut { asked: job.asked(), after: timeout }),
+        };
+        let date = response.headers().get(header::DATE).map(header::HeaderValue::as_bytes);
+        self.clock.heard(date, sent_at, Timestamp::now());
+        match self.encoded(job, &response) {
+            None => Ok(Head { response, permit, sent_at, deadline }),
+            Some((outcome, error)) => {
+                permit.answered(outcome);
                 Err(error)
             }
         }
     }
 
+    /// The outcome and the error for an answer that is encoded: nothing of it but its status can be understood.
+    fn encoded(&self, job: &Job, response: &Response) -> Option<(RequestOutcome, ClientError)> {
+        let encoding = response.headers().get(header::CONTENT_ENCODING)?.to_str().unwrap_or("unreadable");
+        if encoding.is_empty() || encoding.eq_ignore_ascii_case(IDENTITY) {
+            return None;
+        }
+        let (asked, encoding) = (job.asked(), presentable(encoding, ENCODING_CHARS));
+        let reason = format!("the answer is encoded ({encoding}), which was not asked for");
+        Some(match head_outcome(response.status().as_u16()) {
+            RequestOutcome::RateLimited => {
+                (RequestOutcome::RateLimited, ClientError::RateLimited { asked, message: reason })
+            }
+            _ => (RequestOutcome::Transport, ClientError::Unexpected { asked, reason }),
+        })
+    }
+
     /// Sends a job whose answer is small, reads and classifies it, and tells the permit.
     pub(crate) async fn ask(&self, job: &Job, timeout: Duration) -> Result<Answered, ClientError> {
-        let Head { response, permit, sent_at } = self.send(job, timeout).await?;
+        let Head { response, permit, sent_at, deadline } = self.send(job, timeout).await?;
         let status = response.status().as_u16();
-        match self.small_body(job, response, timeout).await {
+        let body = timeout_at(deadline, self.small_body(job, response, timeout)).await;
+        match body.unwrap_or_else(|_| Err(ClientError::TimedOut { asked: job.asked(), after: timeout })) {
             Ok(body) => {
                 let answer = classify(job.kind, status, &body);
                 permit.answered(answer.outcome());

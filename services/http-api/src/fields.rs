@@ -41,6 +41,22 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
     }
 }
 
+/// As [`JsonObject`], and no body at all is an empty object.
+pub(crate) struct OptionalObject(pub JsonObject);
+
+impl<S: Send + Sync> FromRequest<S> for OptionalObject {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await.map_err(body_refusal)?;
+        if bytes.is_empty() {
+            return Ok(Self(JsonObject { fields: Map::new(), bytes }));
+        }
+        JsonObject::from_request(Request::from_parts(parts, Body::from(bytes)), state).await.map(Self)
+    }
+}
+
 fn body_refusal(rejection: BytesRejection) -> Refusal {
     if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE { Refusal::BodyTooLarge } else { Refusal::BodyBroken }
 }

@@ -18,9 +18,11 @@ mod server;
 mod stall;
 mod state;
 mod view;
+mod watching;
 
 pub use auth::ensure_admin_key;
 pub use error::ApiError;
 pub use metrics::Metrics;
 pub use server::serve;
 pub use state::{Deps, TargetPolicy};
+pub use watching::{Refresh, Released, Watching, WatchingRefusal};

@@ -53,6 +53,8 @@ pub(crate) enum Refusal {
     Busy(&'static str),
     /// The store takes no writes, which was logged when it began.
     NotReady,
+    /// The service is ending.
+    Stopping,
     Store(StoreError),
     Seal(SealError),
     /// A value of ours does not go into its text form, or out of it.
@@ -165,6 +167,7 @@ fn class(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         Refusal::NotReady | Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
             (S::SERVICE_UNAVAILABLE, "/problems/store-closed", "The store takes nothing now")
         }
+        Refusal::Stopping => (S::SERVICE_UNAVAILABLE, "/problems/stopping", "The service is stopping"),
         Refusal::Store(_) | Refusal::Seal(_) | Refusal::Encoding(_) | Refusal::Panicked => {
             (S::INTERNAL_SERVER_ERROR, "/problems/internal", "Something went wrong here")
         }
@@ -188,7 +191,7 @@ fn detail(refusal: &Refusal) -> String {
         Refusal::Conflict(why) => why.clone(),
         Refusal::KeyReused => "it came with another request within the last 24 h; use a new key".to_owned(),
         Refusal::Busy(what) | Refusal::NoLookup(what) => (*what).to_owned(),
-        Refusal::NotReady | Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
+        Refusal::NotReady | Refusal::Stopping | Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
             "try again when the service has restarted".to_owned()
         }
         Refusal::Store(_) | Refusal::Seal(_) | Refusal::Encoding(_) | Refusal::Panicked => {

@@ -62,8 +62,11 @@ fn keyed() -> Router<Arc<Api>> {
         .route("/v1/events/{id}", get(events::show))
         .route("/v1/accounts", get(accounts::list))
         .route("/v1/accounts/{name}", get(accounts::show))
+        .route("/v1/accounts/{name}/refresh", post(accounts::refresh))
+        .route("/v1/accounts/{name}/release", post(accounts::release))
         .route("/v1/event-types", get(catalogue::list))
         .route("/v1/event-types/{type}", get(catalogue::show))
+        .route("/v1/event-types/{type}/schema", get(catalogue::schema))
         .route("/v1/entities/{kind}/{id}", get(entities::show))
 }
 

@@ -88,7 +88,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_millis(50);
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_write_that_nobody_takes_fails_after_the_patience() {
         let (ours, _theirs) = tokio::io::duplex(8);
         let mut ours = Stalled::new(ours, PATIENCE);
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(wrote.expect_err("stalled").kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_slow_reader_that_takes_something_in_time_is_served_whole() {
         let (ours, mut theirs) = tokio::io::duplex(8);
         let mut ours = Stalled::new(ours, PATIENCE);

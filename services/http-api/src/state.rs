@@ -26,6 +26,7 @@ use crate::{
     idempotency::Record,
     metrics::Metrics,
     problem::Refusal,
+    watching::Watching,
 };
 
 /// A key that no record has: the records of its table have hashes for keys.
@@ -39,6 +40,8 @@ pub struct Deps {
     pub sealer: Sealer,
     /// How each account stands, as the poller publishes it.
     pub accounts: watch::Receiver<Vec<AccountStatus>>,
+    /// What may be asked of the watching of the accounts.
+    pub watching: Arc<dyn Watching>,
     /// What `/metrics` shows.
     pub registry: prometheus::Registry,
     /// Where subscriptions may point.
@@ -148,19 +151,40 @@ impl Drop for Claim {
 pub(crate) mod testing {
     //! An API over an empty store, for tests of its parts, and what is logged meanwhile.
 
-    use std::io::{self, Write};
+    use std::{
+        io::{self, Write},
+        sync::LazyLock,
+    };
 
-    use event_model::{Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject};
+    use event_model::{Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject, TimestampSource};
     use event_store::StoreConfig;
-    use tracing::subscriber::DefaultGuard;
+    use tracing::{Dispatch, Level, subscriber::DefaultGuard};
 
     use super::*;
+    use crate::watching::{Refresh, Released, WatchingRefusal};
 
     struct Anywhere;
 
     impl TargetPolicy for Anywhere {
         fn check<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<(), String>> {
             Box::pin(async { Ok(()) })
+        }
+    }
+
+    struct NoWatching;
+
+    impl Watching for NoWatching {
+        fn refresh<'a>(&'a self, _: &'a AccountName, _: Refresh) -> BoxFuture<'a, Result<(), WatchingRefusal>> {
+            Box::pin(async { Err(WatchingRefusal::Stopped) })
+        }
+
+        fn release<'a>(
+            &'a self,
+            _: &'a AccountName,
+            _: &'a str,
+            _: u64,
+        ) -> BoxFuture<'a, Result<Released, WatchingRefusal>> {
+            Box::pin(async { Err(WatchingRefusal::Stopped) })
         }
     }
 
@@ -173,8 +197,14 @@ pub(crate) mod testing {
             account: "acme".parse::<AccountName>().expect("a name"),
             subject: Subject::new(EntityKind::Report, id),
             revision: Revision(1),
+            actor: None,
             data: Data { object: serde_json::json!({}), ..Data::default() },
-            detection: Detection { observed_at: at, not_before: None, inferred: false },
+            detection: Detection {
+                observed_at: at,
+                not_before: None,
+                inferred: false,
+                timestamp_source: TimestampSource::Observation,
+            },
         }
     }
 
@@ -187,12 +217,19 @@ pub(crate) mod testing {
             store: EventStore::open(&StoreConfig::at(directory.path())).expect("a store"),
             sealer: Sealer::new([7; 32]),
             accounts: watch::channel(Vec::new()).1,
+            watching: Arc::new(NoWatching),
             registry,
             targets: Arc::new(Anywhere),
             version: "0.0.0".to_owned(),
         };
         (Arc::new(Api::new(deps, metrics, CancellationToken::new())), directory)
     }
+
+    /// A subscriber that nobody uses. While there is only one, tracing asks the thread that meets a callsite first whether
+    /// it is wanted, and keeps that answer for all: another test's thread, which notes nothing, would say no.
+    static SECOND: LazyLock<Dispatch> = LazyLock::new(|| {
+        Dispatch::new(tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(io::sink).finish())
+    });
 
     /// The lines that this test's thread logs; what a test spawns runs there too.
     #[derive(Clone, Default)]
@@ -201,9 +238,10 @@ pub(crate) mod testing {
     impl Lines {
         /// Begins to note them, until the guard is dropped.
         pub fn noted() -> (Self, DefaultGuard) {
+            LazyLock::force(&SECOND);
             let lines = Self::default();
             let writer = lines.clone();
-            let noting = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+            let noting = tracing_subscriber::fmt().with_ansi(false).with_max_level(Level::DEBUG);
             let noting = noting.with_writer(move || writer.clone()).finish();
             (lines, tracing::subscriber::set_default(noting))
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use event_model::{
     AccountName, EntityKind, Revision, Sequence, Subject, Subscription, SubscriptionId, TypeGlob,
     delivery::{Attempt, PendingDelivery, PendingState, Progress},
-    status::{AccountStatus, BudgetStatus, ErrorStatus, WatchStatus},
+    status::{AccountStatus, WatchStatus},
     subscription::{Format, Ordering, Status},
 };
 use jiff::Timestamp;
@@ -88,42 +88,32 @@ pub(crate) struct CreatedView<'a> {
     pub secret: &'a str,
 }
 
-/// An account, with the age of what is known of it.
+/// An account as it was published, with ages as they are now.
 #[derive(Serialize)]
 pub(crate) struct AccountView {
-    pub name: AccountName,
-    budget: BudgetStatus,
-    watches: Vec<WatchView>,
-    last_error: Option<ErrorStatus>,
-    /// Age of the oldest watch; `null` until each was read whole once.
-    freshness_s: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct WatchView {
     #[serde(flatten)]
-    watch: WatchStatus,
-    /// Seconds since the start of the last complete read: what happened before is in the log.
-    age_s: Option<u64>,
+    pub status: AccountStatus,
+    /// Age of the oldest watch; `null` until each was read whole once.
+    freshness_s: Option<f64>,
 }
 
 impl AccountView {
-    pub fn of(status: AccountStatus, now: Timestamp) -> Self {
-        let age = |watch: &WatchStatus| {
-            let age = now.duration_since(watch.fresh_as_of?);
-            // A clock that was set back makes nothing fresher than now.
-            Some(u64::try_from(age.as_secs()).unwrap_or(0))
-        };
-        let watches: Vec<_> = status.watches.into_iter().map(|watch| WatchView { age_s: age(&watch), watch }).collect();
-        let ages: Option<Vec<u64>> = watches.iter().map(|watch| watch.age_s).collect();
-        Self {
-            name: status.name,
-            budget: status.budget,
-            watches,
-            last_error: status.last_error,
-            freshness_s: ages.and_then(|ages| ages.into_iter().max()),
+    pub fn of(mut status: AccountStatus, now: Timestamp) -> Self {
+        for watch in &mut status.watches {
+            watch.age_s = age_s(watch, now);
         }
+        // What is read once, by ids, has no period and says nothing of the rest.
+        let lasting = status.watches.iter().filter(|watch| watch.period_s.is_some());
+        let ages: Option<Vec<f64>> = lasting.map(|watch| watch.age_s).collect();
+        Self { freshness_s: ages.and_then(|ages| ages.into_iter().max_by(f64::total_cmp)), status }
     }
+}
+
+/// Seconds, to a tenth, since the start of the last complete read: what happened before is in the log.
+fn age_s(watch: &WatchStatus, now: Timestamp) -> Option<f64> {
+    let age = now.duration_since(watch.fresh_as_of?).as_secs_f64();
+    // A clock that was set back makes nothing fresher than now.
+    Some((age.max(0.0) * 10.0).round() / 10.0)
 }
 
 /// What the log says of an entity now.
@@ -145,22 +135,45 @@ pub(crate) struct EntityView<'a> {
 
 #[cfg(test)]
 mod tests {
+    use event_model::status::BudgetStatus;
+
     use super::*;
 
-    fn status(fresh: &[Option<&str>]) -> AccountStatus {
-        let watch = |fresh_as_of: &Option<&str>| WatchStatus {
+    fn watch(fresh_as_of: Option<&str>) -> WatchStatus {
+        WatchStatus {
             name: "reports".to_owned(),
+            why: "waiting".to_owned(),
             cost_requests: 2,
+            read_s: None,
+            read_bytes: None,
             changes_per_hour: 1.0,
+            period_s: Some(8.0),
+            age_s: None,
+            expected_delay_s: None,
             baselined: true,
             entities: Some(3),
             fresh_as_of: fresh_as_of.map(|at| at.parse().expect("a time")),
             failures: 0,
-        };
+            withheld: None,
+            set_aside: Vec::new(),
+        }
+    }
+
+    fn account(watches: Vec<WatchStatus>) -> AccountStatus {
         AccountStatus {
             name: "acme".parse().expect("a name"),
-            budget: BudgetStatus { windows: Vec::new(), share: 1.0, next_start_at: None },
-            watches: fresh.iter().map(watch).collect(),
+            budget: BudgetStatus {
+                windows: Vec::new(),
+                share: 1.0,
+                configured_share: 1.0,
+                last_limited_at: None,
+                next_start_at: None,
+            },
+            watches,
+            confirming: 0,
+            lost: Vec::new(),
+            clock_offset_s: None,
+            notices: Vec::new(),
             last_error: None,
         }
     }
@@ -168,10 +181,21 @@ mod tests {
     #[test]
     fn an_account_is_as_fresh_as_its_oldest_watch_and_unknown_until_all_were_read() {
         let now = "2026-04-02T09:15:00Z".parse().expect("a time");
-        let freshness = |fresh: &[Option<&str>]| AccountView::of(status(fresh), now).freshness_s;
-        assert_eq!(freshness(&[Some("2026-04-02T09:14:50Z"), Some("2026-04-02T09:14:00Z")]), Some(60));
+        let freshness = |fresh: &[Option<&str>]| {
+            AccountView::of(account(fresh.iter().copied().map(watch).collect()), now).freshness_s
+        };
+        assert_eq!(freshness(&[Some("2026-04-02T09:14:50Z"), Some("2026-04-02T09:14:00Z")]), Some(60.0));
         assert_eq!(freshness(&[Some("2026-04-02T09:14:50Z"), None]), None);
-        assert_eq!(freshness(&[Some("2026-04-02T09:16:00Z")]), Some(0));
+        assert_eq!(freshness(&[Some("2026-04-02T09:14:57.75Z")]), Some(2.3));
+        assert_eq!(freshness(&[Some("2026-04-02T09:16:00Z")]), Some(0.0));
         assert_eq!(freshness(&[]), None);
+    }
+
+    #[test]
+    fn what_is_read_once_by_its_id_makes_an_account_no_older() {
+        let now = "2026-04-02T09:15:00Z".parse().expect("a time");
+        let once = WatchStatus { period_s: None, baselined: false, ..watch(None) };
+        let view = AccountView::of(account(vec![watch(Some("2026-04-02T09:14:50Z")), once]), now);
+        assert_eq!(view.freshness_s, Some(10.0));
     }
 }

@@ -37,11 +37,7 @@ pub(crate) fn show(accounts: &[Arc<Account>], metrics: &Metrics, sender: &watch:
     let now = Timestamp::now();
     for status in &statuses {
         metrics.budget(&status.name, &status.budget);
-        for watch in &status.watches {
-            if let Some(fresh) = watch.fresh_as_of {
-                metrics.poll_age(&status.name, &watch.name, now.duration_since(fresh));
-            }
-        }
+        metrics.poll_ages(&status.name, &status.watches, now);
     }
     sender.send_if_modified(|shown| {
         let modified = *shown != statuses;

@@ -2,7 +2,7 @@
 
 use event_model::AccountName;
 use event_store::StoreError;
-use expensify_client::{ClientError, Incompleteness, SetupError};
+use expensify_client::{ClientError, Incompleteness, Retry, SetupError};
 
 /// Why [`crate::run`] did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,11 @@ impl ReadError {
             Self::Client(_) | Self::Store(_) => "failed",
         }
     }
+
+    /// A refusal stands until somebody changes the credential, its roles or our configuration.
+    pub(crate) fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Client(error @ ClientError::Refused { .. }) if error.retry() == Retry::Never)
+    }
 }
 
 /// An error with what is below it, in one line, for people.
@@ -84,4 +89,21 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         below = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use expensify_client::{Asked, JobKind};
+
+    use super::*;
+
+    #[test]
+    fn what_is_about_what_was_asked_needs_a_person_and_nothing_else_does() {
+        let refused = |code| {
+            let asked = Asked { job: JobKind::PolicyList, parameters: String::new() };
+            ReadError::from(ClientError::Refused { asked, code, message: "no".into() })
+        };
+        assert!(refused(Some(404)).needs_a_person() && refused(Some(403)).needs_a_person());
+        assert!(!refused(Some(500)).needs_a_person() && !refused(None).needs_a_person());
+    }
 }

@@ -9,18 +9,21 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use change_engine::budget::{Ledger, Record, SlotId};
+use change_engine::budget::{Ledger, Limits, Record, SlotId};
 use event_model::{AccountName, status::BudgetStatus};
 use event_store::{Durability, EventStore, StoreError, Table, TableName};
 use expensify_client::{Gate, GateClosed, JobKind, Permit, RequestOutcome};
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::{AccountConfig, Metrics, clock::Clock};
 
@@ -28,6 +31,22 @@ use crate::{AccountConfig, Metrics, clock::Clock};
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 /// The longest pause: two full windows, after which whoever else used the pair has had room.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(120);
+
+tokio::task_local! {
+    /// Milliseconds that the requests of the running read took, from slot to answer.
+    static SPENT_MS: Arc<AtomicU64>;
+}
+
+/// Runs a read, so that [`time_of_requests`] knows in it how long its requests took.
+pub(crate) async fn timed<T>(read: impl Future<Output = T>) -> T {
+    SPENT_MS.scope(Arc::default(), read).await
+}
+
+/// How long the requests of this read took so far, without the waits for the budget; nothing outside of [`timed`].
+pub(crate) fn time_of_requests() -> SignedDuration {
+    let spent_ms = SPENT_MS.try_with(|spent| spent.load(Ordering::Relaxed)).unwrap_or_default();
+    SignedDuration::from_millis(i64::try_from(spent_ms).unwrap_or(i64::MAX))
+}
 
 /// The gate of one account; clones are the same gate.
 #[derive(Clone)]
@@ -99,7 +118,15 @@ impl AccountGate {
 
     pub(crate) fn status(&self) -> BudgetStatus {
         let now = self.0.clock.now();
-        self.0.books().ledger.status(now)
+        let mut books = self.0.books();
+        let status = books.ledger.status(now);
+        self.0.tell_share(&mut books);
+        status
+    }
+
+    /// The limits in force: those that are configured, or less for a while after a 429.
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.books().ledger.limits()
     }
 
     /// Writes answers down as they come; ends only when a write fails.
@@ -147,7 +174,8 @@ impl Inner {
         let slot = self.next_slot().await;
         self.metrics.throttled(asked.elapsed());
         // From here on the slot is closed whatever happens, a drop of this future included.
-        let permit = SlotPermit { gate: Arc::clone(&self), slot, job, since: Instant::now(), settled: false };
+        let spent = SPENT_MS.try_with(Arc::clone).unwrap_or_default();
+        let permit = SlotPermit { gate: Arc::clone(&self), slot, job, since: Instant::now(), spent, settled: false };
         if let Err(source) = self.write(Durability::Durable).await {
             error!(account = %self.account, error = &source as &dyn std::error::Error, "the budget cannot be written: no request is sent");
             self.books().broken = Some(source);
@@ -161,7 +189,12 @@ impl Inner {
     async fn next_slot(&self) -> SlotId {
         loop {
             let freed = self.freed.notified();
-            let taken = self.books().ledger.try_take(self.clock.now());
+            let taken = {
+                let mut books = self.books();
+                let taken = books.ledger.try_take(self.clock.now());
+                self.tell_share(&mut books);
+                taken
+            };
             match taken {
                 Ok(slot) => return slot,
                 Err(wait) => {
@@ -186,7 +219,7 @@ impl Inner {
         let mut books = self.books();
         match outcome {
             Some(RequestOutcome::RateLimited) => {
-                books.ledger.answered(slot, now);
+                books.ledger.limited(slot, now);
                 self.pause(&mut books);
             }
             Some(_) => {
@@ -195,10 +228,23 @@ impl Inner {
             }
             None => books.ledger.closed_without_answer(slot, now),
         }
+        self.tell_share(&mut books);
         drop(books);
         self.freed.notify_one();
         self.dirty.notify_one();
         self.nudge.notify_one();
+    }
+
+    /// Says when the share of the limits that is used changed.
+    fn tell_share(&self, books: &mut Books) {
+        let Some(changed) = books.ledger.share_changed() else { return };
+        let (account, from, to) = (&self.account, changed.from, changed.to);
+        self.metrics.share(account, to);
+        if to < from {
+            warn!(%account, from, to, "too many requests, says the upstream: using less of the limit for a while");
+        } else {
+            info!(%account, from, to, "no more complaints: using more of the limit again");
+        }
     }
 
     /// Somebody else uses the pair, or the upstream counts otherwise than we know.
@@ -225,6 +271,7 @@ struct SlotPermit {
     slot: SlotId,
     job: JobKind,
     since: Instant,
+    spent: Arc<AtomicU64>,
     settled: bool,
 }
 
@@ -233,6 +280,7 @@ impl SlotPermit {
         if !std::mem::replace(&mut self.settled, true) {
             let label = outcome.map_or("no_answer", |outcome| outcome.as_str());
             let took: Duration = self.since.elapsed();
+            self.spent.fetch_add(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
             self.gate.metrics.request_ended(&self.gate.account, self.job.as_str(), label, took);
             self.gate.close(self.slot, outcome);
         }

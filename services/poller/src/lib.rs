@@ -6,12 +6,13 @@ mod clock;
 mod config;
 mod error;
 mod gate;
-mod ingest;
+mod handle;
 mod metrics;
-mod observation;
 mod read;
+pub mod scribe;
+mod shift;
+mod status;
 mod supervise;
-mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,15 +24,20 @@ use tracing::{info, warn};
 
 pub use config::{AccountConfig, BudgetConfig};
 pub use error::PollerError;
+pub use handle::{Handle, HandleError, Inbox, What};
 pub use metrics::Metrics;
+pub use scribe::{
+    Asked, CardsSeen, Ingested, PoliciesConfirmed, PoliciesSeen, Reading, Released, ReportsAsked, ReportsEnded, Scribe,
+    ScribeConfig, Wanted, Watch,
+};
 
 use crate::account::Account;
 
 /// From the stop until what is still running is cut off. Reads are dropped at their next wait; what they appended stands.
 const DRAIN: Duration = Duration::from_millis(1_500);
 
-/// Watches `accounts` until `stop`, appends what changed to `store`, and tells through `status` how it stands. Returns
-/// within 2 s of the stop.
+/// Watches `accounts` until `stop`, appends what changed to `store`, tells through `status` how it stands, and does what is
+/// asked of it through `inbox`. Returns within 2 s of the stop.
 ///
 /// # Errors
 /// Before anything is sent: when two accounts share a name or a credential pair, when a client cannot be made, when what is
@@ -41,13 +47,15 @@ pub async fn run(
     store: EventStore,
     metrics: Metrics,
     status: tokio::sync::watch::Sender<Vec<AccountStatus>>,
+    mut inbox: Inbox,
     stop: CancellationToken,
 ) -> Result<(), PollerError> {
     config::check(&accounts)?;
     let nudge = Arc::new(Notify::new());
     let mut open = Vec::new();
     for account in accounts {
-        open.push(Arc::new(Account::open(account, &store, &metrics, &nudge, &stop).await?));
+        let commands = inbox.take(&account.name);
+        open.push(Arc::new(Account::open(account, &store, &metrics, &nudge, commands, &stop).await?));
     }
     info!(accounts = open.len(), "watching");
     let mut tasks = JoinSet::new();

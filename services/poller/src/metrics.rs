@@ -1,9 +1,17 @@
 //! What the poller tells of itself.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use event_model::{AccountName, EventType, status::BudgetStatus};
-use jiff::{SignedDuration, Timestamp};
+use event_model::{
+    AccountName,
+    status::{BudgetStatus, WatchStatus},
+};
+use event_store::StoredEvent;
+use jiff::Timestamp;
 use prometheus::{
     Counter, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
     core::Collector,
@@ -31,6 +39,12 @@ pub struct Metrics {
     quarantined: IntGaugeVec,
     unreadable: IntGaugeVec,
     restarts: IntCounterVec,
+    rows_judged: IntCounterVec,
+    rows_parsed: IntCounterVec,
+    notices: IntGaugeVec,
+    budget_share: GaugeVec,
+    /// Whose ages are shown, so that those of watches that are gone are taken back.
+    aged: Arc<Mutex<BTreeMap<AccountName, BTreeSet<String>>>>,
 }
 
 impl Metrics {
@@ -73,7 +87,7 @@ impl Metrics {
             )?,
             quarantined: gauges(
                 "expensewire_quarantined_scopes",
-                "Watches whose last read lost so much that nothing is said of it.",
+                "Scopes that are out of sight, or lost so much at once that nothing is removed from them.",
                 &["account"],
             )?,
             unreadable: gauges(
@@ -86,6 +100,23 @@ impl Metrics {
                 "Times that the watching of an account failed and was started again.",
                 &["account"],
             )?,
+            rows_judged: counters(
+                "expensewire_rows_judged_total",
+                "Rows of exports that were looked at.",
+                &["account"],
+            )?,
+            rows_parsed: counters(
+                "expensewire_rows_parsed_total",
+                "Rows of exports that were parsed: the others said what was known.",
+                &["account"],
+            )?,
+            notices: gauges(
+                "expensewire_upstream_notices",
+                "Things about the upstream's answers that a person should know; the account's status says which.",
+                &["account"],
+            )?,
+            budget_share: add(registry, GaugeVec::new(share_opts(), &["account"])?)?,
+            aged: Arc::default(),
         })
     }
 
@@ -112,30 +143,56 @@ impl Metrics {
             let name = format!("{}s", window.window_s);
             self.budget_used.with_label_values(&[account.as_str(), name.as_str()]).set(window.used.into());
         }
+        self.share(account, budget.share);
     }
 
-    pub(crate) fn poll_age(&self, account: &AccountName, watch: &str, age: SignedDuration) {
-        self.poll_age.with_label_values(&[account.as_str(), watch]).set(age.as_secs_f64().max(0.0));
+    /// The ages of the watches that stand; those of others are taken back. Windows are one, the oldest of them.
+    pub(crate) fn poll_ages(&self, account: &AccountName, watches: &[WatchStatus], now: Timestamp) {
+        let mut ages: BTreeMap<&str, f64> = BTreeMap::new();
+        for watch in watches {
+            let Some(fresh) = watch.fresh_as_of else { continue };
+            let age = now.duration_since(fresh).as_secs_f64().max(0.0);
+            ages.entry(label(&watch.name)).and_modify(|oldest| *oldest = oldest.max(age)).or_insert(age);
+        }
+        let mut shown = self.aged.lock().unwrap_or_else(PoisonError::into_inner);
+        let labels: BTreeSet<String> = ages.keys().map(|label| (*label).to_owned()).collect();
+        let before = shown.insert(account.clone(), labels.clone()).unwrap_or_default();
+        for gone in before.difference(&labels) {
+            // It is there: this put it in. Were it not, there would be nothing to take back.
+            let _ = self.poll_age.remove_label_values(&[account.as_str(), gone]);
+        }
+        for (watch, age) in ages {
+            self.poll_age.with_label_values(&[account.as_str(), watch]).set(age);
+        }
     }
 
     pub(crate) fn read_ended(&self, account: &AccountName, watch: &str, outcome: &str) {
         self.reads.with_label_values(&[account.as_str(), watch, outcome]).inc();
     }
 
-    /// An event whose draft had this type, time and time of observation went into the log at `now`. A time that is that
-    /// of the observation is none of the upstream's, and a snapshot is no news: neither says anything about delay.
-    pub(crate) fn appended(
-        &self,
-        account: &AccountName,
-        event: EventType,
-        happened: Timestamp,
-        observed: Timestamp,
-        now: Timestamp,
-    ) {
-        self.appended.with_label_values(&[account.as_str(), event.as_str()]).inc();
-        if !event.is_snapshot() && happened < observed {
-            self.delay.observe(now.duration_since(happened).as_secs_f64().max(0.0));
+    /// These events were appended just now. A time that is that of the observation is none of the upstream's, and a snapshot
+    /// is no news: neither says anything about delay.
+    pub(crate) fn appended(&self, account: &AccountName, events: &[StoredEvent]) {
+        let now = Timestamp::now();
+        for head in events.iter().map(|event| &event.head) {
+            self.appended.with_label_values(&[account.as_str(), head.event_type.as_str()]).inc();
+            if !head.event_type.is_snapshot() && head.timestamp < head.observed_at() {
+                self.delay.observe(now.duration_since(head.timestamp).as_secs_f64().max(0.0));
+            }
         }
+    }
+
+    pub(crate) fn rows(&self, account: &AccountName, judged: u64, parsed: u64) {
+        self.rows_judged.with_label_values(&[account.as_str()]).inc_by(judged);
+        self.rows_parsed.with_label_values(&[account.as_str()]).inc_by(parsed);
+    }
+
+    pub(crate) fn notices(&self, account: &AccountName, notices: usize) {
+        self.notices.with_label_values(&[account.as_str()]).set(i64::try_from(notices).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn share(&self, account: &AccountName, share: f64) {
+        self.budget_share.with_label_values(&[account.as_str()]).set(share);
     }
 
     pub(crate) fn quarantined(&self, account: &AccountName, scopes: usize) {
@@ -151,6 +208,12 @@ impl Metrics {
     }
 }
 
+/// The label of a watch: the windows of the sweep share one.
+fn label(watch: &str) -> &str {
+    let window = watch.strip_prefix("reports:").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    if window { "reports:window" } else { watch }
+}
+
 fn duration_opts() -> HistogramOpts {
     let help = "From the slot of a request to its answer.";
     HistogramOpts::new("expensewire_expensify_request_duration_seconds", help).buckets(REQUEST_BUCKETS_S.to_vec())
@@ -163,6 +226,13 @@ fn delay_opts() -> HistogramOpts {
 
 fn throttled_opts() -> Opts {
     Opts::new("expensewire_budget_throttled_seconds_total", "Time that requests waited for the budget.")
+}
+
+fn share_opts() -> Opts {
+    Opts::new(
+        "expensewire_budget_share",
+        "Part of the upstream's limits that is used now: less for a while after a 429.",
+    )
 }
 
 fn poll_age_opts() -> Opts {

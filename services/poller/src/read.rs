@@ -1,113 +1,69 @@
-//! One read of one watch: from requests to a complete observation, or to the reason why it is none.
+//! One read of one watch: from requests to what it means for the log, or to the reason why it proved nothing.
 
+mod examine;
 mod policies;
+mod reports;
 
-use std::collections::BTreeMap;
-
-use event_model::{Report, ReportState};
-use expensify_client::{ClientError, Completeness, ReportExport, ReportFilter};
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use tracing::{info, warn};
+use expensify_client::{ClientError, JobKind};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    AccountConfig,
-    account::Account,
-    error::{ReadError, chain},
-    observation::{Entity, Observation},
-    watch::{CARDS_COST, REPORTS_COST, Watch},
+    error::ReadError,
+    gate,
+    scribe::{Asked, CardsSeen, Ingested, Watch},
+    shift::Shift,
 };
 
-/// The upstream refuses a span of dates beyond a year (reference section 2.1).
-const MAX_SPAN_DAYS: i64 = 365;
-
-pub(crate) async fn read(account: &Account, watch: &Watch) -> Result<Observation, ReadError> {
-    match watch {
-        Watch::Reports => reports(account).await,
-        Watch::Policies => policies::policies(account).await,
-        Watch::Cards(domain) => cards(account, domain).await,
-    }
+/// A read that showed its scope whole.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) ingested: Ingested,
+    pub(crate) requests: u32,
+    /// Time that its requests took, without the waits for the budget.
+    pub(crate) took: SignedDuration,
+    pub(crate) bytes: u64,
 }
 
-/// At first contact, asks the upstream's template engine about itself. What it answers is for the log alone: it explains an
-/// export that cannot be read, and decides nothing.
-/// But when the account itself is refused, nothing is gained by asking for more.
-async fn examine(account: &Account) -> Result<(), ReadError> {
-    let name = account.name();
-    match account.client.doctor().await {
-        Ok(engine) => {
-            let (version, locale) = (&engine.engine, &engine.locale);
-            let (failures, escaping) = (&engine.failures, &engine.escaping);
-            info!(account = %name, version, locale, ?failures, ?escaping, "the upstream's template engine");
-            for concern in &engine.concerns {
-                warn!(account = %name, concern, "the upstream's template engine may garble exports");
-            }
+/// Reads what was `asked`.
+pub(crate) async fn read(shift: &Shift, watch: &Watch, asked: Asked) -> Result<Read, ReadError> {
+    let started_at = Timestamp::now();
+    let read = match asked {
+        Asked::Reports(asked) => reports::reports(shift, asked).await,
+        Asked::Policies => policies::policies(shift).await,
+        Asked::PoliciesById(ids) => policies::confirm(shift, ids).await,
+        Asked::Cards(domain) => cards(shift, domain).await,
+    };
+    if let Err(ReadError::Client(error)) = &read {
+        note_failure(shift, watch, error, started_at).await?;
+    }
+    read
+}
+
+async fn cards(shift: &Shift, domain: String) -> Result<Read, ReadError> {
+    let started_at = Timestamp::now();
+    let cards = shift.account.client.domain_cards(&domain).await?;
+    let seen = CardsSeen { domain, started_at, observed_at: Timestamp::now(), cards };
+    let ingested = shift.scribe().await.cards(seen).await?;
+    Ok(Read { ingested, requests: 1, took: gate::time_of_requests(), bytes: 0 })
+}
+
+/// A scope that is refused may be lost, an export that takes too long is too large.
+async fn note_failure(
+    shift: &Shift,
+    watch: &Watch,
+    error: &ClientError,
+    started_at: Timestamp,
+) -> Result<(), ReadError> {
+    let now = Timestamp::now();
+    match error {
+        ClientError::TimedOut { .. } if matches!(error.job(), JobKind::Export | JobKind::Download) => {
+            shift.scribe().await.timed_out(watch, now).await?;
         }
-        Err(error @ ClientError::GateClosed { .. }) => return Err(error.into()),
-        Err(error) if matches!(error.code(), Some(403 | 404 | 429)) => return Err(error.into()),
-        Err(error) => {
-            warn!(account = %name, error = %chain(&error), "the upstream's template engine told nothing of itself")
+        // A file that is not found is not the scope.
+        _ if error.job() != JobKind::Download && matches!(error.code(), Some(403 | 404)) => {
+            shift.scribe().await.refused(watch, started_at, now).await?;
         }
+        _ => {}
     }
     Ok(())
 }
-
-async fn reports(account: &Account) -> Result<Observation, ReadError> {
-    if account.is_first_contact().await? {
-        examine(account).await?;
-    }
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let read = account.client.reports(&export(&account.config, today)).await?;
-    for notice in &read.drift {
-        info!(account = %account.name(), notice, "the export is not as expected");
-    }
-    if let Completeness::Incomplete(reason) = read.completeness {
-        return Err(ReadError::Incomplete(reason));
-    }
-    let entity = |report: Report| (report.report_id.clone(), Entity::Report(Box::new(report)));
-    let entities: BTreeMap<_, _> = read.reports.into_iter().map(|observed| entity(observed.report)).collect();
-    Ok(Observation {
-        started_at: read.started_at,
-        observed_at: read.rendered_by,
-        entities,
-        // A report leaves the window, a policy's reach or our role without being deleted: its absence proves nothing.
-        present: None,
-        requests: REPORTS_COST,
-    })
-}
-
-/// Every report that the upstream lets us see in one export. The upstream's zone is not known, so the window reaches a day
-/// further to both sides, as far as the longest span allows.
-fn export(config: &AccountConfig, today: Date) -> ReportExport {
-    let end = today.saturating_add(1.day());
-    let wanted = today.saturating_sub((i64::from(config.history_days) + 1).days());
-    let start = wanted.max(end.saturating_sub(MAX_SPAN_DAYS.days()));
-    ReportExport {
-        filter: ReportFilter {
-            policy_ids: config.policies.clone(),
-            start_date: Some(start),
-            end_date: Some(end),
-            ..ReportFilter::default()
-        },
-        // Named one by one: what an absent filter means is the upstream's to change.
-        states: vec![
-            ReportState::Open,
-            ReportState::Submitted,
-            ReportState::Approved,
-            ReportState::Reimbursed,
-            ReportState::Archived,
-        ],
-        limit: None,
-    }
-}
-
-async fn cards(account: &Account, domain: &str) -> Result<Observation, ReadError> {
-    let started_at = Timestamp::now();
-    let cards = account.client.domain_cards(domain).await?;
-    let entities: BTreeMap<_, _> =
-        cards.into_iter().map(|card| (card.card_id.clone(), Entity::Card(Box::new(card)))).collect();
-    let present = Some(entities.keys().cloned().collect());
-    Ok(Observation { started_at, observed_at: Timestamp::now(), entities, present, requests: CARDS_COST })
-}
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use std::{
 use tokio::task::JoinSet;
 use tracing::error;
 
-use crate::account::{Account, watch_account};
+use crate::{account::Account, shift::watch_account};
 
 /// The wait after a first failure; doubled by each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);

@@ -12,6 +12,12 @@ const EPOCH_MS: i64 = 1_775_000_000_000;
 pub trait Door {
     fn try_take(&mut self, now: Timestamp) -> Result<SlotId, Wait>;
     fn answered(&mut self, slot: SlotId, now: Timestamp);
+    /// Answered with a 429.
+    fn limited(&mut self, slot: SlotId, now: Timestamp) {
+        self.answered(slot, now);
+    }
+    /// What is in force.
+    fn limits(&self) -> Limits;
     fn closed(&mut self, slot: SlotId, now: Timestamp);
     fn restart(&mut self, now: Timestamp);
 }
@@ -31,6 +37,8 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Answered,
+    /// With a 429.
+    Limited,
     /// The client gives up so long after the send; the request arrives nevertheless if its time comes soon enough.
     GivenUp {
         after_ms: u64,
@@ -58,16 +66,27 @@ pub struct Script {
     pub until_ms: u64,
 }
 
-struct Flight {
-    slot: SlotId,
-    arrives_ms: Option<u64>,
-    ends_ms: u64,
-    answered: bool,
+/// A request as the server sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Milliseconds of the server's clock.
+    pub ms: u64,
+    /// Its slot was the so many-th to be taken.
+    taken: u64,
+    /// What was in force then.
+    limits: Limits,
 }
 
-/// Runs `script` against `door` and returns the arrivals in milliseconds of the server's clock, ascending.
-pub fn arrivals(script: &Script, door: &mut impl Door) -> Vec<u64> {
-    let mut world = World { arrived: Vec::new(), flights: Vec::new(), now: 0 };
+struct Flight {
+    slot: SlotId,
+    arrival: Option<Arrival>,
+    ends_ms: u64,
+    fate: Fate,
+}
+
+/// Runs `script` against `door` and returns the arrivals, ascending.
+pub fn arrivals(script: &Script, door: &mut impl Door) -> Vec<Arrival> {
+    let mut world = World { arrived: Vec::new(), flights: Vec::new(), now: 0, taken: 0 };
     let mut restarts = script.restarts.iter().copied().peekable();
     let mut restart_at = restarts.peek().map(|first| first.after_ms);
     let mut requests = script.requests.iter().copied().peekable();
@@ -91,7 +110,7 @@ pub fn arrivals(script: &Script, door: &mut impl Door) -> Vec<u64> {
         } else {
             match door.try_take(world.time()) {
                 Ok(slot) => {
-                    world.send(slot, requests.next().expect("there is one: it was tried"));
+                    world.send(slot, door.limits(), requests.next().expect("there is one: it was tried"));
                     try_at = requests.peek().map(|next| world.now + next.gap_ms);
                 }
                 Err(Wait::Until(at)) => try_at = Some(millis(at).max(world.now + 1)),
@@ -99,25 +118,39 @@ pub fn arrivals(script: &Script, door: &mut impl Door) -> Vec<u64> {
             }
         }
     }
-    world.arrived.extend(world.flights.iter().filter_map(|flight| flight.arrives_ms));
-    world.arrived.sort_unstable();
+    world.arrived.extend(world.flights.iter().filter_map(|flight| flight.arrival));
+    world.arrived.sort_unstable_by_key(|arrival| arrival.ms);
     let drift = |ms: u64| (i128::from(ms) * (1_000_000 + i128::from(script.drift_ppm)) / 1_000_000) as u64;
-    world.arrived.into_iter().map(drift).collect()
+    world.arrived.into_iter().map(|arrival| Arrival { ms: drift(arrival.ms), ..arrival }).collect()
 }
 
-/// The first window of length W that holds more arrivals than `limits` allow, as (length in s, start in ms).
-pub fn violation(arrivals: &[u64], limits: Limits) -> Option<(u32, u64)> {
-    let windows = WINDOWS_S.into_iter().zip([limits.per_10s(), limits.per_60s()]);
-    windows.into_iter().find_map(|(window_s, limit)| {
-        let crowded = |pair: &&[u64]| pair[limit as usize] - pair[0] < u64::from(window_s) * 1_000;
-        arrivals.windows(limit as usize + 1).find(crowded).map(|pair| (window_s, pair[0]))
-    })
+/// The first span within a window of length W that holds more arrivals than was allowed when the last of their slots was
+/// taken, as (length of the window in s, start in ms).
+pub fn violation(arrivals: &[Arrival]) -> Option<(u32, u64)> {
+    for (window, window_s) in WINDOWS_S.into_iter().enumerate() {
+        for (at, first) in arrivals.iter().enumerate() {
+            let mut last_taken = *first;
+            for (before, arrival) in arrivals[at..].iter().enumerate() {
+                if arrival.ms - first.ms >= u64::from(window_s) * 1_000 {
+                    break;
+                }
+                if arrival.taken > last_taken.taken {
+                    last_taken = *arrival;
+                }
+                if before + 1 > last_taken.limits.slots[window] as usize {
+                    return Some((window_s, first.ms));
+                }
+            }
+        }
+    }
+    None
 }
 
 struct World {
-    arrived: Vec<u64>,
+    arrived: Vec<Arrival>,
     flights: Vec<Flight>,
     now: u64,
+    taken: u64,
 }
 
 impl World {
@@ -125,35 +158,40 @@ impl World {
         at(self.now)
     }
 
-    fn send(&mut self, slot: SlotId, request: Request) {
+    fn send(&mut self, slot: SlotId, limits: Limits, request: Request) {
         let lands = self.now + request.there_ms;
         let (arrives_ms, ends_ms) = match request.fate {
-            Fate::Answered => (Some(lands), lands + request.back_ms),
+            Fate::Answered | Fate::Limited => (Some(lands), lands + request.back_ms),
             Fate::GivenUp { after_ms, arrives } => {
                 let ends = self.now + after_ms;
                 (arrives.then_some(lands.min(ends + wire_ms())), ends)
             }
         };
-        self.flights.push(Flight { slot, arrives_ms, ends_ms, answered: request.fate == Fate::Answered });
+        self.taken += 1;
+        let arrival = arrives_ms.map(|ms| Arrival { ms, taken: self.taken, limits });
+        self.flights.push(Flight { slot, arrival, ends_ms, fate: request.fate });
     }
 
     fn end_flights(&mut self, door: &mut impl Door) {
         let now = self.now;
         for flight in self.flights.extract_if(.., |flight| flight.ends_ms <= now) {
-            match flight.answered {
-                true => door.answered(flight.slot, at(now)),
-                false => door.closed(flight.slot, at(now)),
+            match flight.fate {
+                Fate::Answered => door.answered(flight.slot, at(now)),
+                Fate::Limited => door.limited(flight.slot, at(now)),
+                Fate::GivenUp { .. } => door.closed(flight.slot, at(now)),
             }
-            self.arrived.extend(flight.arrives_ms);
+            self.arrived.extend(flight.arrival);
         }
     }
 
     fn kill(&mut self, restart: Restart, door: &mut impl Door) {
         let killed = self.now;
         for flight in self.flights.drain(..) {
-            match flight.arrives_ms {
-                Some(ms) if ms <= killed => self.arrived.push(ms),
-                Some(ms) if restart.wire_arrives => self.arrived.push(ms.min(killed + wire_ms())),
+            match flight.arrival {
+                Some(arrival) if arrival.ms <= killed => self.arrived.push(arrival),
+                Some(arrival) if restart.wire_arrives => {
+                    self.arrived.push(Arrival { ms: arrival.ms.min(killed + wire_ms()), ..arrival });
+                }
                 _ => {}
             }
         }
@@ -181,13 +219,14 @@ pub struct Persisted {
     pub disk: String,
     /// Answers reach the disk at once (else only with the next take).
     pub answers_durable: bool,
+    configured: Limits,
 }
 
 impl Persisted {
     pub fn new(limits: Limits, answers_durable: bool) -> Self {
         let ledger = Ledger::new(limits);
         let disk = serde_json::to_string(ledger.record()).expect("json");
-        Self { ledger, disk, answers_durable }
+        Self { ledger, disk, answers_durable, configured: limits }
     }
 
     fn write(&mut self) {
@@ -209,6 +248,17 @@ impl Door for Persisted {
         }
     }
 
+    fn limited(&mut self, slot: SlotId, now: Timestamp) {
+        self.ledger.limited(slot, now);
+        if self.answers_durable {
+            self.write();
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        self.ledger.limits()
+    }
+
     fn closed(&mut self, slot: SlotId, now: Timestamp) {
         self.ledger.closed_without_answer(slot, now);
         if self.answers_durable {
@@ -218,7 +268,7 @@ impl Door for Persisted {
 
     fn restart(&mut self, now: Timestamp) {
         let record: Record = serde_json::from_str(&self.disk).expect("what was written");
-        assert!(record.slots.len() <= self.ledger.limits().per_60s() as usize, "the record is bounded");
-        self.ledger = Ledger::restarted(self.ledger.limits(), record, now);
+        assert!(record.slots.len() <= self.configured.per_60s() as usize, "the record is bounded");
+        self.ledger = Ledger::restarted(self.configured, record, now);
     }
 }

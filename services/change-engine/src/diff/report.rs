@@ -1,41 +1,64 @@
-//! Events of a report: edits, then lifecycle steps.
+//! Events of a report and its lines: edits, then the lines, then lifecycle steps.
 
-use event_model::{EntityKind, EventDraft, EventType, Report, ReportState, Subject, UpstreamDate};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use std::collections::BTreeMap;
+
+use event_model::{EntityKind, EntityState, EventDraft, EventType, HistoryEntry, Report, Subject, TimestampSource};
+use jiff::{SignedDuration, tz::TimeZone};
 use serde_json::{Map, Value};
 
-use super::{Chain, Known, Seen, object_of};
-use crate::lifecycle::{Evidence, Step, steps};
-
-/// The fields of a report that a lifecycle step moves. The rest is edited by people.
-pub const STEP_FIELDS: [&str; 9] = [
-    "approved",
-    "approvers",
-    "entryID",
-    "isACHReimbursed",
-    "managerEmail",
-    "reimbursed",
-    "state",
-    "stateNum",
-    "submitted",
-];
+use super::{Chain, Happening, Known, STEP_FIELDS, Seen, as_map, expense::line_drafts, object_of, steps};
+use crate::{
+    lifecycle::history::{Life, Window, leaves_behind, story, union},
+    paths::{HISTORY, HISTORY_BEHIND, keep_moments},
+};
 
 /// The upstream names no zone: what it calls a moment may be a day from what we take it for.
 const ZONE_DOUBT: SignedDuration = SignedDuration::from_hours(24);
 
-/// The events that lead from `known` to `report`, in order; none when nothing changed.
-pub fn report_drafts(seen: &Seen<'_>, known: Option<&Known>, report: &Report) -> Vec<EventDraft> {
-    let subject = Subject::new(EntityKind::Report, &report.report_id);
-    let mut chain = Chain::after(seen, &subject, known);
-    let after = object_of(report);
-    match chain.object.clone() {
-        None if known.is_none() && (!seen.baselined || was_there_before(seen, report)) => {
-            chain.push_snapshot(EventType::ReportSnapshot, after);
+/// The events that lead from `known` to `report`, in order; none when nothing changed. `lines` are the states of
+/// [`touched_expenses`](super::touched_expenses), as far as the log has them. They belong in one append: what a later look
+/// compares with is the report's own last event.
+///
+/// First the edits of the report as a whole (`report.created` or `report.updated`), then one event for each line that
+/// changed, then the steps of its life. A report that was removed and is back is created with what was last known of it, and
+/// only what changed since is told.
+pub fn report_drafts(
+    seen: &Seen<'_>,
+    known: Option<&Known>,
+    report: &Report,
+    lines: &BTreeMap<String, EntityState>,
+) -> Vec<EventDraft> {
+    let mut chain = Chain::after(seen, Subject::new(EntityKind::Report, &report.report_id), known);
+    match known {
+        None if !seen.baselined || was_there_before(seen, report) => {
+            chain.snapshot(EventType::ReportSnapshot, object_of(report));
+            chain.take()
         }
-        None => push_created(&mut chain, report, after),
-        Some(before) => push_changes(&mut chain, report, before, after),
+        None => created(chain, report, lines),
+        Some(known) => changed(chain, known, report, lines),
     }
-    chain.drafts
+}
+
+/// The events that say that a report is gone: `report.removed` with the report as last known, and `expense.removed` for each
+/// of its lines that is not seen elsewhere. None when it is told already. `lines` are the states of
+/// [`lines_of`](super::lines_of).
+pub fn report_removed(
+    seen: &Seen<'_>,
+    known: &Known,
+    id: &str,
+    lines: &BTreeMap<String, EntityState>,
+) -> Vec<EventDraft> {
+    if known.removed {
+        return Vec::new();
+    }
+    let object = as_map(known.object.clone());
+    let mut chain = Chain::after(seen, Subject::new(EntityKind::Report, id), Some(known));
+    chain.push(Happening::observed(seen, EventType::ReportRemoved), object.clone());
+    let mut drafts = chain.take();
+    let mut without_lines = object.clone();
+    without_lines.remove("expenses");
+    drafts.extend(line_drafts(seen, &object, &without_lines, lines));
+    drafts
 }
 
 /// A report that is new to us but not new: it was created before the last read that did not show it, so that read could not
@@ -50,91 +73,89 @@ fn was_there_before(seen: &Seen<'_>, report: &Report) -> bool {
 }
 
 /// A report that came into being: as a draft, then each step up to where it stands now.
-fn push_created(chain: &mut Chain<'_>, report: &Report, after: Map<String, Value>) {
-    let evidence = Evidence { submitted: report.submitted.is_some(), approved: report.approved.is_some() };
-    let way = steps(&ReportState::Open, &report.state, evidence);
-    let created = step_time(chain.seen, report.created, None);
-    if way.is_empty() {
-        return chain.push(EventType::ReportCreated, created, false, after);
-    }
+fn created(mut chain: Chain<'_>, report: &Report, lines: &BTreeMap<String, EntityState>) -> Vec<EventDraft> {
+    let seen = chain.seen;
+    let past = Life::unborn();
+    let story = story(&past, &Life::of_report(report), window(seen));
+    let mut after = object_of(report);
+    after.insert(HISTORY_BEHIND.to_owned(), leaves_behind(&past, &story).into());
+    let draft = if story.is_empty() { after.clone() } else { as_drafted(&after) };
+    let (timestamp, source) = match report.created {
+        Some(date) => (steps::moment_of(date, seen.observed_at), TimestampSource::Object),
+        None => (seen.observed_at, TimestampSource::Observation),
+    };
+    let event_type = EventType::ReportCreated;
+    let inferred = !story.is_empty();
+    chain.push(Happening { event_type, timestamp, source, inferred, actor: None }, draft.clone());
+    let mut drafts = chain.take();
+    drafts.extend(line_drafts(seen, &Map::new(), &after, lines));
+    steps::tell(&mut chain, &story, &past, report, draft, after);
+    drafts.extend(chain.take());
+    drafts
+}
+
+/// The report before its first step.
+fn as_drafted(after: &Map<String, Value>) -> Map<String, Value> {
     let mut draft = after.clone();
     for field in STEP_FIELDS {
         draft.insert(field.to_owned(), Value::Null);
     }
-    draft.insert("state".to_owned(), ReportState::Open.as_str().into());
-    draft.insert("approvers".to_owned(), Value::Array(Vec::new()));
-    chain.push(EventType::ReportCreated, created, true, draft);
-    push_steps(chain, report, &way, &Map::new(), after);
+    draft.insert("state".to_owned(), "OPEN".into());
+    for list in ["approvers", HISTORY] {
+        draft.insert(list.to_owned(), Value::Array(Vec::new()));
+    }
+    draft
 }
 
-fn push_changes(chain: &mut Chain<'_>, report: &Report, before: Map<String, Value>, after: Map<String, Value>) {
-    let from = before.get("state").and_then(Value::as_str).map_or(ReportState::Open, ReportState::from_upstream);
-    let is_new = |field: &str| !after[field].is_null() && before.get(field) != after.get(field);
-    let evidence = Evidence { submitted: is_new("submitted"), approved: is_new("approved") };
-    let way = steps(&from, &report.state, evidence);
-    if way.is_empty() {
-        return chain.push_if_changed(EventType::ReportUpdated, after);
-    }
-    let mut edited = after.clone();
-    for field in STEP_FIELDS {
-        edited.insert(field.to_owned(), before.get(field).cloned().unwrap_or(Value::Null));
-    }
-    chain.push_if_changed(EventType::ReportUpdated, edited);
-    push_steps(chain, report, &way, &before, after);
-}
-
-/// Each step of `way`. The last is what was seen; those before it are inferred, their objects moved only as far as the step
-/// itself says.
-fn push_steps(
-    chain: &mut Chain<'_>,
+/// A report that the log knows.
+fn changed(
+    mut chain: Chain<'_>,
+    known: &Known,
     report: &Report,
-    way: &[Step],
-    before: &Map<String, Value>,
-    after: Map<String, Value>,
-) {
-    let Some((last, inferred)) = way.split_last() else { return };
-    for step in inferred {
-        let mut object = chain.object.clone().unwrap_or_default();
-        object.insert("state".to_owned(), step.state.as_str().into());
-        if let Some((field, _)) = date_of(step, report) {
-            object.insert(field.to_owned(), after[field].clone());
-        }
-        let time = time_of(chain.seen, step, report, before);
-        chain.push(step.event_type, time, true, object);
+    lines: &BTreeMap<String, EntityState>,
+) -> Vec<EventDraft> {
+    let before = as_map(known.object.clone());
+    let past = Life::of_object(&before);
+    let mut after = settled(&before, &past, report);
+    if known.removed {
+        chain.push(Happening::observed(chain.seen, EventType::ReportCreated), before.clone());
     }
-    let time = time_of(chain.seen, last, report, before);
-    chain.push(last.event_type, time, false, after);
+    let story = story(&past, &Life::of_report(report), window(chain.seen));
+    after.insert(HISTORY_BEHIND.to_owned(), leaves_behind(&past, &story).into());
+    let mut edited = after.clone();
+    if story.is_empty() {
+        chain.settle(EventType::ReportUpdated, EventType::ReportSnapshot, after.clone());
+    } else {
+        keep_steps(&mut edited, &before);
+        chain.push_change(EventType::ReportUpdated, &edited);
+    }
+    let mut drafts = chain.take();
+    drafts.extend(line_drafts(chain.seen, &before, &after, lines));
+    steps::tell(&mut chain, &story, &past, report, edited, after);
+    drafts.extend(chain.take());
+    drafts
 }
 
-/// The report's own date of a step forward, and the field it stands in. Steps back and closing have none.
-fn date_of(step: &Step, report: &Report) -> Option<(&'static str, Option<UpstreamDate>)> {
-    match step.event_type {
-        EventType::ReportSubmitted => Some(("submitted", report.submitted)),
-        EventType::ReportApproved => Some(("approved", report.approved)),
-        EventType::ReportReimbursed => Some(("reimbursed", report.reimbursed)),
-        _ => None,
+/// The report as observed, without losing what a poorer look does not show: moments of dates, entries of the history.
+fn settled(before: &Map<String, Value>, past: &Life, report: &Report) -> Map<String, Value> {
+    let mut after = object_of(report);
+    keep_moments(before, &mut after);
+    let known: &[HistoryEntry] = past.history.as_deref().unwrap_or_default();
+    let history = serde_json::to_value(union(known, &report.history)).expect("entries have text keys and serialise");
+    after.insert(HISTORY.to_owned(), history);
+    after
+}
+
+/// Puts what steps move as it was before them.
+fn keep_steps(object: &mut Map<String, Value>, before: &Map<String, Value>) {
+    for field in STEP_FIELDS.into_iter().chain([HISTORY]) {
+        match before.get(field) {
+            Some(value) => object.insert(field.to_owned(), value.clone()),
+            None => object.remove(field),
+        };
     }
 }
 
-fn time_of(seen: &Seen<'_>, step: &Step, report: &Report, before: &Map<String, Value>) -> Timestamp {
-    let Some((field, date)) = date_of(step, report) else { return seen.observed_at };
-    let known =
-        before.get(field).and_then(Value::as_str).and_then(|text| UpstreamDate::parse_blank(text).ok().flatten());
-    step_time(seen, date, known)
-}
-
-/// When a step happened: the moment that the upstream gives; of a day alone, the moment of it nearest to the observation; the
-/// observation itself when there is no date, or only the one that the report already had before the step.
-fn step_time(seen: &Seen<'_>, date: Option<UpstreamDate>, known: Option<UpstreamDate>) -> Timestamp {
-    match date.filter(|date| known != Some(*date)) {
-        None => seen.observed_at,
-        Some(date) => date.moment().or_else(|| nearest(date, seen.observed_at)).unwrap_or(seen.observed_at),
-    }
-}
-
-fn nearest(date: UpstreamDate, observed_at: Timestamp) -> Option<Timestamp> {
-    let day = date.day();
-    let start = day.to_zoned(TimeZone::UTC).ok()?.timestamp();
-    let end = day.at(23, 59, 59, 0).to_zoned(TimeZone::UTC).ok()?.timestamp();
-    Some(observed_at.clamp(start, end))
+fn window(seen: &Seen<'_>) -> Window {
+    Window { not_before: seen.not_before, observed_at: seen.observed_at }
 }

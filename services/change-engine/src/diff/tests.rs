@@ -1,28 +1,50 @@
-use event_model::{Approver, Expense, Report, ReportState, UpstreamDate, policy::Employee};
-use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+use event_model::{
+    Card, EntityState, Event, EventDraft, Expense, HistoryEntry, Policy, Report, ReportState, Sequence, UpstreamDate,
+};
 use serde_json::json;
 
 use super::*;
+use crate::paths::{Paths, delta};
+
+mod cards;
+mod fold;
+mod history;
+mod lines;
+mod policies;
+mod reports;
 
 fn time(text: &str) -> Timestamp {
     text.parse().expect(text)
 }
 
-fn account() -> AccountName {
-    "acme".parse().expect("a name")
+fn date(text: &str) -> Option<UpstreamDate> {
+    UpstreamDate::parse_blank(text).expect(text)
 }
 
-fn seen(account: &AccountName, baselined: bool) -> Seen<'_> {
+/// `APPROVED 09:00:00 lee` of the day of the tests.
+fn entry(text: &str) -> HistoryEntry {
+    let words: Vec<&str> = text.split(' ').collect();
+    let at = date(&format!("2026-04-02 {}", words[1]));
+    HistoryEntry { at, action: words[0].to_owned(), actor: words.get(2).map(|actor| (*actor).to_owned()) }
+}
+
+/// A look at 09:14:21, after one at 09:14:15.
+fn at_a_later_look() -> Seen<'static> {
+    static CIRCUMSTANCES: std::sync::LazyLock<(AccountName, Paths)> =
+        std::sync::LazyLock::new(|| ("acme".parse().expect("a name"), Paths::default()));
     Seen {
-        account,
+        account: &CIRCUMSTANCES.0,
         observed_at: time("2026-04-02T09:14:21Z"),
         not_before: Some(time("2026-04-02T09:14:15Z")),
-        baselined,
+        baselined: true,
+        paths: &CIRCUMSTANCES.1,
     }
 }
 
-fn date(text: &str) -> Option<UpstreamDate> {
-    UpstreamDate::parse_blank(text).expect(text)
+fn at_first_sight() -> Seen<'static> {
+    Seen { baselined: false, not_before: None, ..at_a_later_look() }
 }
 
 fn report(state: &str) -> Report {
@@ -46,187 +68,110 @@ fn report(state: &str) -> Report {
         is_ach_reimbursed: None,
         entry_id: None,
         approvers: Vec::new(),
-        expenses: vec![Expense { transaction_id: "7".into(), amount: Some(1875), ..Expense::default() }],
+        expenses: vec![line("7", 1875)],
+        history: Vec::new(),
+        history_behind: false,
     }
 }
 
-fn known(report: &Report) -> Known {
-    Known { revision: Revision(4), removed: false, object: serde_json::to_value(report).expect("json") }
+fn line(id: &str, amount: i64) -> Expense {
+    Expense { transaction_id: id.into(), amount: Some(amount), ..Expense::default() }
 }
 
-fn told(drafts: &[EventDraft]) -> Vec<(&str, bool)> {
-    drafts.iter().map(|d| (d.event_type.as_str(), d.detection.inferred)).collect()
+fn known(entity: &impl Serialize) -> Known {
+    Known { revision: Revision(4), removed: false, object: json!(entity) }
 }
 
-#[test]
-fn first_sight_of_a_scope_is_a_snapshot_without_a_before() {
-    let account = account();
-    let drafts = report_drafts(&seen(&account, false), None, &report("APPROVED"));
-    assert_eq!(told(&drafts), [("report.snapshot", false)]);
-    assert_eq!((drafts[0].revision, &drafts[0].detection.not_before), (Revision(1), &None));
-    assert!(drafts[0].data.changed.is_empty() && drafts[0].data.previous.is_empty());
+/// The log, as far as the diff asks it: the last event of each entity.
+#[derive(Default)]
+struct Log {
+    last: BTreeMap<Subject, Event>,
+    length: u64,
 }
 
-#[test]
-fn an_approval_says_what_stood_before_and_when_the_upstream_says_it_was() {
-    let account = account();
-    let before = report("SUBMITTED");
-    let after = Report { approved: date("2026-04-02 09:14:00"), ..report("APPROVED") };
-    let drafts = report_drafts(&seen(&account, true), Some(&known(&before)), &after);
-    assert_eq!(told(&drafts), [("report.approved", false)]);
-    assert_eq!(drafts[0].timestamp, time("2026-04-02T09:14:00Z"));
-    assert_eq!(drafts[0].revision, Revision(5));
-    assert_eq!(drafts[0].data.changed, ["approved", "state"]);
-    assert_eq!(Value::Object(drafts[0].data.previous.clone()), json!({"approved": null, "state": "SUBMITTED"}));
-}
-
-#[test]
-fn several_steps_in_one_look_are_told_each_with_the_unseen_marked() {
-    let account = account();
-    let mut after = report("REIMBURSED");
-    after.submitted = date("2026-04-02 09:14:16");
-    after.approved = date("2026-04-02 09:14:17");
-    after.reimbursed = date("2026-04-02");
-    after.approvers = vec![Approver { date: after.approved, email: "lee@acme.example".into() }];
-    after.total = Some(2000);
-    let drafts = report_drafts(&seen(&account, true), Some(&known(&report("OPEN"))), &after);
-    assert_eq!(
-        told(&drafts),
-        [
-            ("report.updated", false),
-            ("report.submitted", true),
-            ("report.approved", true),
-            ("report.reimbursed", false)
-        ]
-    );
-    assert_eq!(drafts[0].data.changed, ["total"]);
-    assert_eq!(drafts[1].data.changed, ["state", "submitted"]);
-    assert_eq!(drafts[2].timestamp, time("2026-04-02T09:14:17Z"));
-    assert_eq!(drafts[3].timestamp, time("2026-04-02T09:14:21Z"), "a day alone: the moment nearest to the look");
-    assert_eq!(drafts[3].data.changed, ["approvers[lee@acme.example]", "reimbursed", "state"]);
-    assert_eq!(drafts.iter().map(|d| d.revision.0).collect::<Vec<_>>(), [5, 6, 7, 8]);
-}
-
-#[test]
-fn a_date_that_was_there_before_does_not_date_a_new_step() {
-    let account = account();
-    let stale = date("2026-03-01 10:00:00");
-    let before = Report { approved: stale, ..report("SUBMITTED") };
-    let after = Report { approved: stale, ..report("APPROVED") };
-    let drafts = report_drafts(&seen(&account, true), Some(&known(&before)), &after);
-    assert_eq!(drafts[0].timestamp, time("2026-04-02T09:14:21Z"));
-}
-
-#[test]
-fn a_report_that_is_born_approved_was_created_and_submitted_too() {
-    let account = account();
-    let after = Report { submitted: date("2026-04-02 08:00:00"), ..report("APPROVED") };
-    let drafts = report_drafts(&seen(&account, true), None, &after);
-    assert_eq!(told(&drafts), [("report.created", true), ("report.submitted", true), ("report.approved", false)]);
-    assert_eq!(drafts[0].data.object["state"], "OPEN");
-    assert_eq!(drafts[0].data.object["submitted"], Value::Null);
-    assert_eq!(drafts[0].timestamp, time("2026-04-02T08:00:00Z"));
-}
-
-#[test]
-fn an_old_report_that_comes_into_reach_did_not_come_into_being() {
-    let account = account();
-    for created in ["2026-03-01 10:00:00", "2026-03-01", "2026-04-01 09:00:00"] {
-        let old = Report { created: date(created), ..report("REIMBURSED") };
-        let drafts = report_drafts(&seen(&account, true), None, &old);
-        assert_eq!(told(&drafts), [("report.snapshot", false)], "{created}");
-    }
-    for created in ["2026-04-01 10:00:00", "2026-04-01", "2026-04-02"] {
-        let new = Report { created: date(created), ..report("OPEN") };
-        assert_eq!(told(&report_drafts(&seen(&account, true), None, &new)), [("report.created", false)], "{created}");
-    }
-}
-
-#[test]
-fn an_unknown_state_is_told_as_an_update_and_loses_nothing() {
-    let account = account();
-    let drafts = report_drafts(&seen(&account, true), Some(&known(&report("SUBMITTED"))), &report("Escalated"));
-    assert_eq!(told(&drafts), [("report.updated", false)]);
-    assert_eq!(drafts[0].data.object["state"], "ESCALATED");
-    let drafts = report_drafts(&seen(&account, true), None, &report("Escalated"));
-    assert_eq!(told(&drafts), [("report.created", false)]);
-}
-
-#[test]
-fn policies_come_change_and_go() {
-    let account = account();
-    let seen = seen(&account, true);
-    let policy = Policy { policy_id: "A1".into(), name: Some("Field".into()), ..Policy::default() };
-    assert_eq!(told(&policy_drafts(&seen, None, &policy)), [("policy.created", false)]);
-    let before = Known { revision: Revision(1), removed: false, object: json!(policy) };
-    assert_eq!(policy_drafts(&seen, Some(&before), &policy), []);
-    let renamed = Policy { name: Some("Ops".into()), ..policy.clone() };
-    assert_eq!(policy_drafts(&seen, Some(&before), &renamed)[0].data.changed, ["name"]);
-    let subject = Subject::new(EntityKind::Policy, "A1");
-    let removal = removal_draft(&seen, &subject, &before).expect("a removal");
-    assert_eq!((removal.event_type, removal.revision), (EventType::PolicyRemoved, Revision(2)));
-    assert_eq!(removal.data.object["name"], "Field");
-    let gone = Known { removed: true, ..before };
-    assert_eq!(removal_draft(&seen, &subject, &gone), None);
-    assert_eq!(told(&policy_drafts(&seen, Some(&gone), &policy)), [("policy.created", false)]);
-}
-
-#[test]
-fn a_section_that_is_not_told_is_not_an_empty_one() {
-    let account = account();
-    let seen = seen(&account, true);
-    let member = Employee { email: "sam@acme.example".into(), ..Employee::default() };
-    let policy = Policy { policy_id: "A1".into(), employees: Some(vec![member]), ..Policy::default() };
-    let before = Known { revision: Revision(1), removed: false, object: json!(policy) };
-    let silent = Policy { employees: None, ..policy.clone() };
-    assert_eq!(policy_drafts(&seen, Some(&before), &silent), []);
-    let renamed = Policy { name: Some("Ops".into()), ..silent };
-    let drafts = policy_drafts(&seen, Some(&before), &renamed);
-    assert_eq!(drafts[0].data.changed, ["name"]);
-    assert_eq!(drafts[0].data.object["employees"], json!(policy.employees));
-    let emptied = Policy { employees: Some(Vec::new()), ..policy };
-    assert_eq!(policy_drafts(&seen, Some(&before), &emptied)[0].data.changed, ["employees[sam@acme.example]"]);
-}
-
-#[test]
-fn nothing_of_an_unchanged_card_is_told() {
-    let account = account();
-    let seen = seen(&account, true);
-    let card = Card { card_id: "5190011".into(), domain: "acme.example".into(), ..Card::default() };
-    assert_eq!(told(&card_drafts(&seen, None, &card)), [("card.added", false)]);
-    let before = Known { revision: Revision(1), removed: false, object: json!(card) };
-    assert_eq!(card_drafts(&seen, Some(&before), &card), []);
-}
-
-proptest! {
-    /// Whatever two observations, the chain of events starts at the one, ends at the other, and each link says truly what it
-    /// changed.
-    #[test]
-    fn the_events_lead_exactly_from_the_old_object_to_the_new(
-        from in 0..6usize, to in 0..6usize, totals in any::<(i64, i64)>(), dates in any::<[bool; 4]>(),
-    ) {
-        let states = ["OPEN", "SUBMITTED", "APPROVED", "REIMBURSED", "ARCHIVED", "ESCALATED"];
-        let some = |on: bool, text| if on { date(text) } else { None };
-        let before = Report { total: Some(totals.0), submitted: some(dates[0], "2026-04-01"), ..report(states[from]) };
-        let after = Report {
-            total: Some(totals.1),
-            submitted: some(dates[1], "2026-04-02 09:00:00"),
-            approved: some(dates[2], "2026-04-02"),
-            reimbursed: some(dates[3], "2026-04-02 09:14:20"),
-            ..report(states[to])
-        };
-        let account = account();
-        let drafts = report_drafts(&seen(&account, true), Some(&known(&before)), &after);
-        let mut object = as_map(json!(before));
-        for draft in &drafts {
-            let next = as_map(draft.data.object.clone());
-            let previous = differences(&object, &next);
-            prop_assert!(!previous.is_empty());
-            prop_assert_eq!(previous.keys().cloned().collect::<Vec<_>>(), draft.data.changed.clone());
-            prop_assert_eq!(previous.into_iter().collect::<Map<_, _>>(), draft.data.previous.clone());
-            object = next;
+impl Log {
+    /// Appends, as the store does: each revision follows the one before.
+    fn append(&mut self, drafts: &[EventDraft]) {
+        for draft in drafts {
+            self.length += 1;
+            let event = draft.clone().at(Sequence(self.length));
+            let before = self.last.insert(event.subject.clone(), event.clone());
+            let expected = before.map_or(Revision(1), |before| before.revision.next());
+            assert_eq!(event.revision, expected, "{} {}", event.subject, event.event_type);
         }
-        prop_assert_eq!(object, as_map(json!(after)));
-        prop_assert_eq!(drafts.last().is_some_and(|d| d.detection.inferred), false);
     }
+
+    fn known(&self, kind: EntityKind, id: &str) -> Option<Known> {
+        let event = self.last.get(&Subject::new(kind, id))?;
+        let removed = event.event_type.removes();
+        Some(Known { revision: event.revision, removed, object: event.data.object.clone() })
+    }
+
+    fn states(&self, ids: &[String]) -> BTreeMap<String, EntityState> {
+        let state = |id: &String| {
+            let event = self.last.get(&Subject::new(EntityKind::Expense, id))?;
+            Some((id.clone(), EntityState::after(event)))
+        };
+        ids.iter().filter_map(state).collect()
+    }
+
+    /// What a look at `report` says, appended.
+    fn see(&mut self, seen: &Seen<'_>, report: &Report) -> Vec<EventDraft> {
+        let known = self.known(EntityKind::Report, &report.report_id);
+        let lines = self.states(&touched_expenses(known.as_ref(), report));
+        let drafts = report_drafts(seen, known.as_ref(), report, &lines);
+        self.append(&drafts);
+        drafts
+    }
+
+    fn remove(&mut self, report: &str) -> Vec<EventDraft> {
+        let known = self.known(EntityKind::Report, report).expect("a report in the log");
+        let lines = self.states(&lines_of(&known));
+        let drafts = report_removed(&at_a_later_look(), &known, report, &lines);
+        self.append(&drafts);
+        drafts
+    }
+
+    /// What a look at all cards of the domain says, appended.
+    fn see_cards(&mut self, seen: &Seen<'_>, cards: &[Card]) -> Vec<EventDraft> {
+        let of_kind = |kind| self.last.keys().filter(move |subject| subject.kind == kind).map(|subject| &subject.id);
+        let bank = |id: &String| id.trim_start_matches("acme.example:").to_owned();
+        let feeds = of_kind(EntityKind::Feed).map(|id| (bank(id), self.known(EntityKind::Feed, id).expect("known")));
+        let failed = |id: &&String| self.known(EntityKind::Card, id).is_some_and(|card| feed_failed(&card));
+        let told_failed: BTreeSet<String> = of_kind(EntityKind::Card).filter(failed).cloned().collect();
+        let mut cards = cards.to_vec();
+        let mut drafts = feed_drafts(seen, "acme.example", &feeds.collect(), &told_failed, &mut cards);
+        for card in &cards {
+            drafts.extend(card_drafts(seen, self.known(EntityKind::Card, &card.card_id).as_ref(), card));
+        }
+        self.append(&drafts);
+        drafts
+    }
+}
+
+/// The types of drafts, with `*` when inferred, and the entity when it is another than the report: `report.created*`.
+fn told(drafts: &[EventDraft]) -> Vec<String> {
+    let mark = |draft: &EventDraft| if draft.detection.inferred { "*" } else { "" };
+    drafts.iter().map(|draft| format!("{}{}", draft.event_type, mark(draft))).collect()
+}
+
+fn types_and_subjects(drafts: &[EventDraft]) -> Vec<String> {
+    drafts.iter().map(|draft| format!("{} {}", draft.event_type, draft.subject.id)).collect()
+}
+
+/// The report alone, without its lines' states.
+fn drafts_of(seen: &Seen<'_>, known: Option<&Known>, report: &Report) -> Vec<EventDraft> {
+    report_drafts(seen, known, report, &BTreeMap::new())
+}
+
+#[test]
+fn the_end_of_a_first_sight_is_an_event_of_the_scope() {
+    let draft = scope_snapshot_draft(&at_first_sight(), "cards:acme.example", 0);
+    assert_eq!(draft.subject.to_string(), "scope/cards:acme.example");
+    assert_eq!(
+        draft.data.object,
+        json!({"scope": "cards:acme.example", "entities": 0}),
+        "an account with nothing in it"
+    );
+    assert_eq!((draft.revision, draft.detection.not_before), (Revision(1), None));
 }

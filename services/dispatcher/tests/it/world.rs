@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use dispatcher::{DispatcherConfig, DispatcherError, Metrics, Schedule, signature::parse_secret};
 use event_model::{
     Data, Detection, EntityKind, Event, EventDraft, EventFilter, EventType, Revision, Sequence, Subject, Subscription,
-    SubscriptionId,
+    SubscriptionId, TimestampSource,
     delivery::{PendingDelivery, PendingState, Progress},
     subscription::{Format, Ordering, Status},
 };
@@ -96,8 +96,14 @@ impl World {
             account: "acme".parse().expect("account"),
             subject: Subject::new(EntityKind::Report, id),
             revision: Revision(*revision),
+            actor: None,
             data: Data { object: json!({ "reportID": id, "note": "Zoë \u{1F9FE} </script>" }), ..Data::default() },
-            detection: Detection { observed_at: Timestamp::now(), not_before: None, inferred: false },
+            detection: Detection {
+                observed_at: Timestamp::now(),
+                not_before: None,
+                inferred: false,
+                timestamp_source: TimestampSource::Observation,
+            },
         }
     }
 

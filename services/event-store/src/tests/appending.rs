@@ -6,13 +6,20 @@ use event_model::{EventDraft, EventId, Revision, Sequence};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::support::{account, all, assert_whole, config, directory, draft, drafts, open, subject};
-use crate::{EventStore, MAX_APPEND_EVENTS, StoreError, layout};
+use super::support::{Place, account, all, assert_whole, draft, drafts, on_each_engine, subject};
+use crate::{MAX_APPEND_EVENTS, StoreError, layout};
 
-#[tokio::test]
-async fn an_event_comes_back_as_the_bytes_that_were_built_when_it_was_appended() {
-    let directory = directory();
-    let store = open(&directory);
+on_each_engine!(
+    an_event_comes_back_as_the_bytes_that_were_built_when_it_was_appended,
+    a_draft_that_does_not_continue_its_entity_refuses_the_whole_append,
+    what_would_not_read_back_is_refused_before_it_enters_the_log,
+    sequences_go_on_after_a_log_that_was_emptied,
+    appends_from_many_tasks_are_each_whole_and_together_dense,
+    of_many_appends_that_continue_an_entity_at_once_one_is_taken,
+);
+
+async fn an_event_comes_back_as_the_bytes_that_were_built_when_it_was_appended(place: Place) {
+    let store = place.open();
     let appended = store.append(drafts("R", 3)).await.expect("appended");
     assert_eq!(appended[2].body, serde_json::to_vec(&drafts("R", 3).remove(2).at(Sequence(3))).expect("json"));
     assert_eq!(all(&store).await, appended);
@@ -20,13 +27,11 @@ async fn an_event_comes_back_as_the_bytes_that_were_built_when_it_was_appended()
     let id = EventId::derive(&account(), &subject("R0"), Revision(1), appended[0].head.event_type);
     assert_eq!(appended[0].head.id, id);
     drop(store);
-    assert_eq!(all(&open(&directory)).await, appended, "after opening again");
+    assert_eq!(all(&place.open()).await, appended, "after opening again");
 }
 
-#[tokio::test]
-async fn a_draft_that_does_not_continue_its_entity_refuses_the_whole_append() {
-    let directory = directory();
-    let store = open(&directory);
+async fn a_draft_that_does_not_continue_its_entity_refuses_the_whole_append(place: Place) {
+    let store = place.open();
     store.append(vec![draft("R", 1, json!({})), draft("R", 2, json!({}))]).await.expect("appended");
     let good = draft("other", 1, json!({}));
     for (revision, expected) in [(2, 3), (4, 3), (0, 3)] {
@@ -43,10 +48,8 @@ async fn a_draft_that_does_not_continue_its_entity_refuses_the_whole_append() {
     assert_whole(&store).await;
 }
 
-#[tokio::test]
-async fn what_would_not_read_back_is_refused_before_it_enters_the_log() {
-    let directory = directory();
-    let store = open(&directory);
+async fn what_would_not_read_back_is_refused_before_it_enters_the_log(place: Place) {
+    let store = place.open();
     let unfit = store.append(vec![draft("R", 1, json!({"policyID": 7}))]).await;
     assert!(matches!(unfit, Err(StoreError::Json { .. })), "{unfit:?}");
     let long = "x".repeat(layout::MAX_KEY_BYTES);
@@ -61,15 +64,13 @@ async fn what_would_not_read_back_is_refused_before_it_enters_the_log() {
     assert_eq!(store.append(Vec::new()).await.expect("nothing to do"), []);
 }
 
-#[tokio::test]
-async fn sequences_go_on_after_a_log_that_was_emptied() {
-    let directory = directory();
-    let store = open(&directory);
+async fn sequences_go_on_after_a_log_that_was_emptied(place: Place) {
+    let store = place.open();
     store.append(drafts("R", 5)).await.expect("appended");
-    store.parts().0.empty();
+    store.trees().log.empty();
     store.close().await.expect("closed");
     drop(store);
-    let store = open(&directory);
+    let store = place.open();
     assert_eq!(store.last_sequence(), Sequence(5));
     assert_eq!(store.read_after(Sequence::START, 10).await.expect("readable"), []);
     assert_eq!(store.event(Sequence(5)).await.expect("readable"), None);
@@ -78,10 +79,8 @@ async fn sequences_go_on_after_a_log_that_was_emptied() {
     assert_eq!(store.read_after(Sequence::START, 10).await.expect("readable"), next);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn appends_from_many_tasks_are_each_whole_and_together_dense() {
-    let directory = directory();
-    let store = open(&directory);
+async fn appends_from_many_tasks_are_each_whole_and_together_dense(place: Place) {
+    let store = place.open();
     let tasks: Vec<_> = (0..16)
         .map(|task| {
             let store = store.clone();
@@ -102,10 +101,8 @@ async fn appends_from_many_tasks_are_each_whole_and_together_dense() {
     assert_eq!(assert_whole(&store).await.len(), 16 * 36);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_many_appends_that_continue_an_entity_at_once_one_is_taken() {
-    let directory = directory();
-    let store = open(&directory);
+async fn of_many_appends_that_continue_an_entity_at_once_one_is_taken(place: Place) {
+    let store = place.open();
     for revision in 1..=10 {
         let tasks: Vec<_> = (0..8)
             .map(|_| {
@@ -169,10 +166,9 @@ impl Model {
     }
 }
 
-async fn run(steps: Vec<Step>) {
-    let directory = directory();
+async fn run(place: Place, steps: Vec<Step>) {
     let mut model = Model::default();
-    let mut store = open(&directory);
+    let mut store = place.open();
     for step in steps {
         match step {
             Step::Append(entities) => {
@@ -187,7 +183,7 @@ async fn run(steps: Vec<Step>) {
                     store.close().await.expect("closed");
                 }
                 drop(store);
-                store = EventStore::open(&config(&directory)).expect("opens again");
+                store = place.open();
             }
         }
         let bodies: Vec<_> = assert_whole(&store).await.into_iter().map(|e| e.body.to_vec()).collect();
@@ -200,6 +196,8 @@ proptest! {
 
     #[test]
     fn any_appends_and_reopenings_leave_what_the_model_says(steps in prop::collection::vec(step(), 1..14)) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(run(steps));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(run(Place::memory(), steps.clone()));
+        runtime.block_on(run(Place::sled(), steps));
     }
 }

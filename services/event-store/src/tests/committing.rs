@@ -5,13 +5,25 @@ use std::sync::atomic::Ordering;
 use event_model::{EntityKind, Sequence};
 use serde_json::json;
 
-use super::support::{PATIENCE, account, assert_whole, directory, draft, drafts, open, open_with_sync, subject, until};
+use super::support::{PATIENCE, Place, account, assert_whole, draft, drafts, on_each_engine, subject, until};
 use crate::{Durability, RELAXED_FLUSH, StoreError, TableName};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_an_append_shows_before_it_is_durable() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+on_each_engine!(
+    nothing_of_an_append_shows_before_it_is_durable,
+    whoever_waits_while_the_disk_syncs_shares_the_next_sync,
+    after_a_failed_commit_every_write_is_refused_until_the_store_is_opened_again,
+    a_failed_flush_of_relaxed_writes_poisons_too,
+    a_relaxed_write_returns_before_the_disk_and_reaches_it_within_the_bound,
+    relaxed_writes_without_a_pause_are_flushed_all_the_same,
+    a_closed_store_is_read_but_not_written_and_opens_again,
+    a_caller_that_goes_away_takes_nothing_back,
+    dropping_the_last_handle_makes_relaxed_writes_durable_and_lets_the_place_go,
+    what_a_start_finds_is_made_durable_before_it_is_shown,
+    whoever_runs_on_a_store_is_told_when_it_takes_no_more_writes,
+);
+
+async fn nothing_of_an_append_shows_before_it_is_durable(place: Place) {
+    let (store, sync) = place.open_with_sync();
     let held = sync.gate.lock().await;
     let append = tokio::spawn({
         let store = store.clone();
@@ -28,10 +40,8 @@ async fn nothing_of_an_append_shows_before_it_is_durable() {
     assert_eq!(assert_whole(&store).await.len(), 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_while_the_disk_syncs_shares_the_next_sync() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+async fn whoever_waits_while_the_disk_syncs_shares_the_next_sync(place: Place) {
+    let (store, sync) = place.open_with_sync();
     let held = sync.gate.lock().await;
     let append = |i: usize| {
         let store = store.clone();
@@ -51,10 +61,8 @@ async fn whoever_waits_while_the_disk_syncs_shares_the_next_sync() {
     assert_whole(&store).await;
 }
 
-#[tokio::test]
-async fn after_a_failed_commit_every_write_is_refused_until_the_store_is_opened_again() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+async fn after_a_failed_commit_every_write_is_refused_until_the_store_is_opened_again(place: Place) {
+    let (store, sync) = place.open_with_sync();
     store.append(drafts("before", 2)).await.expect("appended");
     sync.fails.store(true, Ordering::SeqCst);
     let failed = store.append(drafts("lost", 2)).await;
@@ -73,16 +81,14 @@ async fn after_a_failed_commit_every_write_is_refused_until_the_store_is_opened_
     assert_eq!(store.entity(&account(), &subject("lost0")).await.expect("readable"), None);
 
     drop((store, table));
-    let store = open(&directory);
+    let store = place.open();
     // The two may have reached the disk all the same: whole, then.
     assert!([2, 4].contains(&assert_whole(&store).await.len()));
     store.append(drafts("again", 1)).await.expect("writes are taken again");
 }
 
-#[tokio::test]
-async fn a_failed_flush_of_relaxed_writes_poisons_too() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+async fn a_failed_flush_of_relaxed_writes_poisons_too(place: Place) {
+    let (store, sync) = place.open_with_sync();
     sync.fails.store(true, Ordering::SeqCst);
     store.table::<u8>(TableName::Keys).put("k", &1, Durability::Relaxed).await.expect("visible");
     until("the flush", || sync.count() == 1).await;
@@ -90,10 +96,8 @@ async fn a_failed_flush_of_relaxed_writes_poisons_too() {
     assert!(matches!(refused, Err(StoreError::Poisoned)), "{refused:?}");
 }
 
-#[tokio::test]
-async fn a_relaxed_write_returns_before_the_disk_and_reaches_it_within_the_bound() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+async fn a_relaxed_write_returns_before_the_disk_and_reaches_it_within_the_bound(place: Place) {
+    let (store, sync) = place.open_with_sync();
     let table = store.table::<u32>(TableName::Progress);
     let start = std::time::Instant::now();
     table.put("k", &1, Durability::Relaxed).await.expect("written");
@@ -105,10 +109,8 @@ async fn a_relaxed_write_returns_before_the_disk_and_reaches_it_within_the_bound
     assert_eq!(sync.count(), 1, "nothing is left to flush");
 }
 
-#[tokio::test]
-async fn relaxed_writes_without_a_pause_are_flushed_all_the_same() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+async fn relaxed_writes_without_a_pause_are_flushed_all_the_same(place: Place) {
+    let (store, sync) = place.open_with_sync();
     let table = store.table::<u32>(TableName::Progress);
     let deadline = std::time::Instant::now() + PATIENCE;
     let mut value = 0;
@@ -120,10 +122,8 @@ async fn relaxed_writes_without_a_pause_are_flushed_all_the_same() {
     assert!(value > 2);
 }
 
-#[tokio::test]
-async fn a_closed_store_is_read_but_not_written_and_opens_again() {
-    let directory = directory();
-    let store = open(&directory);
+async fn a_closed_store_is_read_but_not_written_and_opens_again(place: Place) {
+    let store = place.open();
     store.append(drafts("R", 2)).await.expect("appended");
     store.close().await.expect("closed");
     store.close().await.expect("closed twice");
@@ -131,13 +131,11 @@ async fn a_closed_store_is_read_but_not_written_and_opens_again() {
     assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     assert_eq!(assert_whole(&store).await.len(), 2);
     drop(store);
-    assert_eq!(assert_whole(&open(&directory)).await.len(), 2);
+    assert_eq!(assert_whole(&place.open()).await.len(), 2);
 }
 
-#[tokio::test]
-async fn a_caller_that_goes_away_takes_nothing_back() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+async fn a_caller_that_goes_away_takes_nothing_back(place: Place) {
+    let (store, sync) = place.open_with_sync();
     {
         let held = sync.gate.lock().await;
         let abandoned = store.append(drafts("R", 2));
@@ -149,34 +147,25 @@ async fn a_caller_that_goes_away_takes_nothing_back() {
     assert_eq!(assert_whole(&store).await.len(), 3);
 }
 
-#[test]
-fn dropping_the_last_handle_makes_relaxed_writes_durable_and_lets_the_directory_go() {
-    let directory = directory();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+async fn dropping_the_last_handle_makes_relaxed_writes_durable_and_lets_the_place_go(place: Place) {
     for round in 0..5_u32 {
-        let (store, sync) = open_with_sync(&directory);
-        runtime.block_on(async {
-            let table = store.table::<u32>(TableName::Progress);
-            assert_eq!(table.get("k").await.expect("readable"), round.checked_sub(1));
-            table.put("k", &round, Durability::Relaxed).await.expect("written");
-        });
-        drop(store);
+        let (store, sync) = place.open_with_sync();
+        let table = store.table::<u32>(TableName::Progress);
+        assert_eq!(table.get("k").await.expect("readable"), round.checked_sub(1));
+        table.put("k", &round, Durability::Relaxed).await.expect("written");
+        drop((store, table));
         assert_eq!(sync.count(), 1);
     }
 }
 
-#[tokio::test]
-async fn what_a_start_finds_is_made_durable_before_it_is_shown() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
-    assert!(sync.at_open.load(Ordering::SeqCst));
-    drop(store);
+async fn what_a_start_finds_is_made_durable_before_it_is_shown(place: Place) {
+    drop(place.open());
+    let (_store, sync) = place.open_with_sync();
+    assert_eq!(sync.at_open.load(Ordering::SeqCst), 1);
 }
 
-#[tokio::test]
-async fn whoever_runs_on_a_store_is_told_when_it_takes_no_more_writes() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+async fn whoever_runs_on_a_store_is_told_when_it_takes_no_more_writes(place: Place) {
+    let (store, sync) = place.open_with_sync();
     store.append(drafts("before", 1)).await.expect("appended");
     assert!(tokio::time::timeout(RELAXED_FLUSH, store.poisoned()).await.is_err(), "nothing is wrong yet");
     sync.fails.store(true, Ordering::SeqCst);

@@ -11,14 +11,17 @@ use std::{
 use event_model::Sequence;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use super::support::{assert_whole, config, directory, draft, open};
-use crate::{Durability, EventStore, StoreConfig, StoreError, StoredEvent, TableName};
+use super::support::{assert_whole, config, directory, draft};
+use crate::{Durability, DurabilityLevel, EventStore, StoreConfig, StoreError, StoredEvent, TableName};
 
 /// Tells a child the directory; without it, [`child`] is no child and does nothing.
 const DIRECTORY: &str = "EVENT_STORE_TEST_DIRECTORY";
 /// What the child does there: `hold` or `append`.
 const ROLE: &str = "EVENT_STORE_TEST_ROLE";
+/// The level of durability there: `process-crash`, or else that of power loss.
+const LEVEL: &str = "EVENT_STORE_TEST_LEVEL";
 /// How often the process that appends is killed.
 const KILLS: usize = 24;
 /// After so many a new directory is begun: the whole log is read after each.
@@ -26,17 +29,22 @@ const KILLS_PER_DIRECTORY: usize = 6;
 /// Tasks of the child that append at once.
 const APPENDERS: usize = 4;
 
-fn start(directory: &Path, role: &str) -> (Child, BufReader<ChildStdout>) {
+fn start(directory: &Path, role: &str, level: &str) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().expect("this binary"))
         .args(["--exact", "tests::crashing::child", "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, directory)
         .env(ROLE, role)
+        .env(LEVEL, level)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("a child");
     let output = BufReader::new(child.stdout.take().expect("piped"));
     (child, output)
+}
+
+fn open(directory: &TempDir) -> EventStore {
+    EventStore::open(&config(directory)).expect("the store opens")
 }
 
 /// Lines of the child's output that it wrote itself; the harness writes some, too.
@@ -52,7 +60,12 @@ fn tell(what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn child() {
     let Some(path) = std::env::var_os(DIRECTORY) else { return };
-    let store = EventStore::open(&StoreConfig::at(path)).expect("the child opens the store");
+    let durability = match std::env::var(LEVEL).as_deref() {
+        Ok("process-crash") => DurabilityLevel::ProcessCrash,
+        _ => DurabilityLevel::PowerLoss,
+    };
+    let config = StoreConfig { durability, ..StoreConfig::at(path) };
+    let store = EventStore::open(&config).expect("the child opens the store");
     tell("open");
     if std::env::var(ROLE).is_ok_and(|role| role == "hold") {
         std::io::stdin().read_to_end(&mut Vec::new()).expect("ends when the parent says so");
@@ -123,8 +136,8 @@ impl Told {
 }
 
 /// Runs a child and kills it after it told `lines` things and `more` has passed.
-fn run_and_kill(directory: &Path, lines: usize, more: Duration, all: &mut Told) {
-    let (mut child, mut output) = start(directory, "append");
+fn run_and_kill(directory: &Path, level: &str, lines: usize, more: Duration, all: &mut Told) {
+    let (mut child, mut output) = start(directory, "append", level);
     let mut count = 0;
     let mut line = String::new();
     while count < lines {
@@ -159,7 +172,8 @@ async fn kill_9_at_random_moments_loses_nothing_acknowledged_and_leaves_no_half_
         // Some die while they start, some while they append.
         let lines = if rng.random_bool(0.3) { 0 } else { rng.random_range(1..30) };
         let more = Duration::from_micros(rng.random_range(0..20_000));
-        run_and_kill(directory.path(), lines, more, &mut told);
+        let level = if (kill / KILLS_PER_DIRECTORY).is_multiple_of(2) { "power-loss" } else { "process-crash" };
+        run_and_kill(directory.path(), level, lines, more, &mut told);
         let store = open(&directory);
         let events = assert_whole(&store).await;
         assert_batches_whole(&events);
@@ -178,7 +192,7 @@ async fn kill_9_at_random_moments_loses_nothing_acknowledged_and_leaves_no_half_
 #[tokio::test]
 async fn a_second_process_is_refused_with_the_number_of_the_first_until_that_ends() {
     let directory = directory();
-    let (mut first, mut output) = start(directory.path(), "hold");
+    let (mut first, mut output) = start(directory.path(), "hold", "power-loss");
     let mut line = String::new();
     while told(&line) != Some("open") {
         line.clear();

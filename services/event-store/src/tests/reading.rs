@@ -3,26 +3,34 @@
 use event_model::Sequence;
 use serde_json::json;
 
-use super::support::{all, directory, draft, drafts, open};
+use super::support::{Place, all, contents, directory, draft, drafts, on_each_engine};
 use crate::{Durability, EventStore, MAX_READ_BYTES, TableName, layout};
 
+on_each_engine!(
+    a_read_begins_after_its_cursor_and_ends_at_its_limit_or_the_tail,
+    the_tail_tells_of_each_append_and_what_it_tells_can_be_read,
+    a_body_of_five_mebibytes_comes_back_and_no_value_passes_the_bound,
+    large_values_of_a_table_grow_shrink_and_go_within_the_bound,
+    a_read_ends_once_it_holds_enough_bytes_and_the_next_goes_on,
+    a_page_holds_no_more_than_is_kept_but_always_an_event,
+);
+
 /// No value of any tree passes the bound, and sled has put nothing into a file of its own.
-fn assert_values_bounded(store: &EventStore, directory: &tempfile::TempDir) {
-    let (log, fold, tables) = store.parts();
-    for tree in [log.tree(), fold.tree(), tables.table(TableName::Pending).tree()] {
-        for item in tree {
-            let (key, value) = item.expect("readable");
+fn assert_values_bounded(store: &EventStore, place: &Place) {
+    let trees = store.trees();
+    for tree in [trees.log.tree(), trees.fold.tree(), trees.tables.table(TableName::Pending).tree()] {
+        for (key, value) in contents(tree) {
             assert!(value.len() <= layout::MAX_VALUE_BYTES && key.len() <= layout::MAX_KEY_BYTES);
         }
     }
-    let blobs = std::fs::read_dir(directory.path().join("blobs")).expect("sled's directory");
-    assert_eq!(blobs.count(), 0, "a message of sled passed its bound");
+    if let Place::Sled(directory) = place {
+        let blobs = std::fs::read_dir(directory.path().join("blobs")).expect("sled's directory");
+        assert_eq!(blobs.count(), 0, "a message of sled passed its bound");
+    }
 }
 
-#[tokio::test]
-async fn a_read_begins_after_its_cursor_and_ends_at_its_limit_or_the_tail() {
-    let directory = directory();
-    let store = open(&directory);
+async fn a_read_begins_after_its_cursor_and_ends_at_its_limit_or_the_tail(place: Place) {
+    let store = place.open();
     store.append(drafts("R", 10)).await.expect("appended");
     let read = async |after, limit| {
         let events = store.read_after(Sequence(after), limit).await.expect("readable");
@@ -38,10 +46,8 @@ async fn a_read_begins_after_its_cursor_and_ends_at_its_limit_or_the_tail() {
     }
 }
 
-#[tokio::test]
-async fn the_tail_tells_of_each_append_and_what_it_tells_can_be_read() {
-    let directory = directory();
-    let store = open(&directory);
+async fn the_tail_tells_of_each_append_and_what_it_tells_can_be_read(place: Place) {
+    let store = place.open();
     let mut tail = store.tail();
     let reader = tokio::spawn({
         let store = store.clone();
@@ -62,27 +68,23 @@ async fn the_tail_tells_of_each_append_and_what_it_tells_can_be_read() {
     reader.await.expect("the reader");
 }
 
-#[tokio::test]
-async fn a_body_of_five_mebibytes_comes_back_and_no_value_passes_the_bound() {
-    let directory = directory();
-    let store = open(&directory);
+async fn a_body_of_five_mebibytes_comes_back_and_no_value_passes_the_bound(place: Place) {
+    let store = place.open();
     let text: String = (0..5 << 20).map(|i| char::from(b'a' + (i % 23) as u8)).collect();
     let mut batch = drafts("R", 30);
     batch.insert(15, draft("large", 1, json!({"text": text})));
     batch.push(draft("nearly", 1, json!({"text": text[..layout::MAX_VALUE_BYTES]})));
     let appended = store.append(batch).await.expect("appended");
     assert!(appended[15].body.len() > 5 << 20);
-    assert_values_bounded(&store, &directory);
+    assert_values_bounded(&store, &place);
     drop(store);
-    let store = open(&directory);
+    let store = place.open();
     assert_eq!(all(&store).await, appended);
     assert_eq!(store.event(Sequence(16)).await.expect("readable").as_ref(), Some(&appended[15]));
 }
 
-#[tokio::test]
-async fn large_values_of_a_table_grow_shrink_and_go_within_the_bound() {
-    let directory = directory();
-    let store = open(&directory);
+async fn large_values_of_a_table_grow_shrink_and_go_within_the_bound(place: Place) {
+    let store = place.open();
     let table = store.table::<String>(TableName::Pending);
     for (round, size) in [0, 1 << 20, 40_000, 300_000, 10].into_iter().enumerate() {
         for key in 0..12 {
@@ -92,18 +94,16 @@ async fn large_values_of_a_table_grow_shrink_and_go_within_the_bound() {
         let sizes: Vec<_> = table.list("k").await.expect("readable").iter().map(|(_, v)| v.len()).collect();
         assert_eq!(sizes.len(), 12, "round {round}");
         assert!(sizes.iter().all(|s| (size..size + 12).contains(s)), "round {round}");
-        assert_values_bounded(&store, &directory);
+        assert_values_bounded(&store, &place);
     }
     for key in 0..12 {
         assert!(table.delete(&format!("k{key}"), Durability::Relaxed).await.expect("deleted"));
     }
-    assert_eq!(store.parts().2.table(TableName::Pending).tree().len(), 0, "no chunk is left behind");
+    assert_eq!(contents(store.trees().tables.table(TableName::Pending).tree()), [], "no chunk is left behind");
 }
 
-#[tokio::test]
-async fn a_read_ends_once_it_holds_enough_bytes_and_the_next_goes_on() {
-    let directory = directory();
-    let store = open(&directory);
+async fn a_read_ends_once_it_holds_enough_bytes_and_the_next_goes_on(place: Place) {
+    let store = place.open();
     let text = "x".repeat(MAX_READ_BYTES / 4);
     let batch = (0..10).map(|i| draft(&format!("R{i}"), 1, json!({"text": text}))).collect();
     store.append(batch).await.expect("appended");
@@ -112,10 +112,8 @@ async fn a_read_ends_once_it_holds_enough_bytes_and_the_next_goes_on() {
     assert!(store.disk_bytes() > 10 * text.len() as u64);
 }
 
-#[tokio::test]
-async fn a_page_holds_no_more_than_is_kept_but_always_an_event() {
-    let directory = directory();
-    let store = open(&directory);
+async fn a_page_holds_no_more_than_is_kept_but_always_an_event(place: Place) {
+    let store = place.open();
     let event = store.append(drafts("R", 10)).await.expect("appended").swap_remove(0);
     let read = async |max_bytes| store.read_page(Sequence::START, 100, max_bytes).await.expect("readable").len();
     assert_eq!([read(0).await, read(1).await, read(2 * event.body.len()).await], [1, 1, 2]);

@@ -1,6 +1,7 @@
-//! Drafts, stores and waits that the tests share.
+//! Drafts, stores on each engine, and waits that the tests share.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,11 +11,15 @@ use std::{
 
 use event_model::{
     AccountName, Data, Detection, EntityKind, EntityState, Event, EventDraft, EventType, Revision, Sequence, Subject,
+    TimestampSource,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{EventStore, StoreConfig, StoreError, StoredEvent};
+use crate::{
+    Cause, EventStore, MemoryDisk, RELAXED_FLUSH, StoreConfig, StoreError, StoredEvent,
+    engine::{Batch, Engine, SledEngine, Tree},
+};
 
 /// Longest wait for anything that should happen soon.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,8 +41,14 @@ pub fn draft(id: &str, revision: u64, object: Value) -> EventDraft {
         account: account(),
         subject: subject(id),
         revision: Revision(revision),
+        actor: None,
         data: Data { object, ..Data::default() },
-        detection: Detection { observed_at: at, not_before: None, inferred: false },
+        detection: Detection {
+            observed_at: at,
+            not_before: None,
+            inferred: false,
+            timestamp_source: TimestampSource::Observation,
+        },
     }
 }
 
@@ -46,16 +57,105 @@ pub fn drafts(prefix: &str, count: usize) -> Vec<EventDraft> {
     (0..count).map(|i| draft(&format!("{prefix}{i}"), 1, json!({"i": i}))).collect()
 }
 
+/// Runs each of the named tests on every engine: `async fn name(place: Place)` becomes `on_sled::name` and `in_memory::name`.
+macro_rules! on_each_engine {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sled {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::tests::support::Place::sled()).await;
+            })+
+        }
+        mod in_memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::tests::support::Place::memory()).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_each_engine;
+
+/// Where a store is kept, and by which engine.
+pub enum Place {
+    Sled(TempDir),
+    Memory(MemoryDisk),
+}
+
+impl Place {
+    pub fn sled() -> Self {
+        Self::Sled(directory())
+    }
+
+    pub fn memory() -> Self {
+        Self::Memory(MemoryDisk::default())
+    }
+
+    /// Another empty one on the same engine.
+    pub fn other(&self) -> Self {
+        match self {
+            Self::Sled(_) => Self::sled(),
+            Self::Memory(_) => Self::memory(),
+        }
+    }
+
+    pub fn try_open(&self) -> Result<EventStore, StoreError> {
+        match self {
+            Self::Sled(directory) => EventStore::open(&config(directory)),
+            Self::Memory(disk) => EventStore::open_memory(disk),
+        }
+    }
+
+    pub fn open(&self) -> EventStore {
+        self.try_open().expect("the store opens")
+    }
+
+    pub fn engine(&self) -> Arc<dyn Engine> {
+        match self {
+            Self::Sled(directory) => Arc::new(SledEngine::open(&config(directory)).expect("the engine opens")),
+            Self::Memory(disk) => Arc::new(disk.attach().expect("the engine opens")),
+        }
+    }
+
+    /// A store whose syncs are watched. It flushes relaxed writes by the clock, whatever the engine.
+    pub fn open_with_sync(&self) -> (EventStore, Arc<Sync>) {
+        let sync = Arc::new(Sync::default());
+        let engine = Watched { engine: self.engine(), sync: Arc::clone(&sync) };
+        let store = EventStore::on(Path::new("watched"), Arc::new(engine), Some(RELAXED_FLUSH));
+        sync.at_open.store(sync.count.swap(0, Ordering::SeqCst), Ordering::SeqCst);
+        (store.expect("the store opens"), sync)
+    }
+}
+
 pub fn config(directory: &TempDir) -> StoreConfig {
     StoreConfig::at(directory.path())
 }
 
-pub fn open(directory: &TempDir) -> EventStore {
-    EventStore::open(&config(directory)).expect("the store opens")
-}
-
 pub fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
+}
+
+/// Sets one key of `tree` behind the store's back.
+pub fn insert(tree: &dyn Tree, key: &[u8], value: &[u8]) {
+    let mut batch = Batch::default();
+    batch.insert(key, value);
+    tree.apply(batch).expect("written");
+}
+
+/// Removes one key of `tree` behind the store's back.
+pub fn remove(tree: &dyn Tree, key: &[u8]) {
+    let mut batch = Batch::default();
+    batch.remove(key);
+    tree.apply(batch).expect("removed");
+}
+
+/// Keys and values of `tree`.
+pub fn contents(tree: &dyn Tree) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let (mut scan, mut contents) = (tree.scan(&[], None), Vec::new());
+    while let Some((key, value)) = scan.next().expect("readable") {
+        contents.push((key.to_vec(), value.to_vec()));
+    }
+    contents
 }
 
 /// Every event from the start, through as many reads as it takes.
@@ -85,10 +185,12 @@ pub async fn assert_whole(store: &EventStore) -> Vec<StoredEvent> {
     events
 }
 
-/// A store whose way to make things durable is counted, can be held up and can fail.
+/// What a test knows and decides of the syncs of a store.
+#[derive(Default)]
 pub struct Sync {
-    /// The sync of what was found at opening; the rest is about those after it.
-    pub at_open: AtomicBool,
+    /// Syncs before the store was open.
+    pub at_open: AtomicUsize,
+    /// Those after it.
     pub count: AtomicUsize,
     pub fails: AtomicBool,
     /// Taken by each sync: held by a test, it holds the sync up.
@@ -101,28 +203,33 @@ impl Sync {
     }
 }
 
-pub fn open_with_sync(directory: &TempDir) -> (EventStore, Arc<Sync>) {
-    let sync = Arc::new(Sync {
-        at_open: false.into(),
-        count: 0.into(),
-        fails: false.into(),
-        gate: tokio::sync::Mutex::new(()),
-    });
-    let watched = Arc::clone(&sync);
-    let store = EventStore::open_with(&config(directory), |disk| {
-        Box::new(move || {
-            if !watched.at_open.swap(true, Ordering::SeqCst) {
-                return disk.make_durable();
-            }
-            watched.count.fetch_add(1, Ordering::SeqCst);
-            let _open = watched.gate.blocking_lock();
-            match watched.fails.load(Ordering::SeqCst) {
-                true => Err(Arc::new(std::io::Error::other("the disk is gone"))),
-                false => disk.make_durable(),
-            }
-        })
-    });
-    (store.expect("the store opens"), sync)
+/// An engine whose syncs are counted, can be held up and can fail.
+struct Watched {
+    engine: Arc<dyn Engine>,
+    sync: Arc<Sync>,
+}
+
+impl Engine for Watched {
+    fn tree(&self, name: &str) -> Result<Arc<dyn Tree>, Cause> {
+        self.engine.tree(name)
+    }
+
+    fn make_durable(&self) -> Result<(), Cause> {
+        self.sync.count.fetch_add(1, Ordering::SeqCst);
+        // A store is opened by a task, and nobody holds the gate then; the writer's thread may wait.
+        let _open = match self.sync.gate.try_lock() {
+            Ok(open) => open,
+            Err(_) => self.sync.gate.blocking_lock(),
+        };
+        match self.sync.fails.load(Ordering::SeqCst) {
+            true => Err(Arc::new(std::io::Error::other("the disk is gone"))),
+            false => self.engine.make_durable(),
+        }
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.engine.disk_bytes()
+    }
 }
 
 /// Waits until `done`, looking often, up to [`PATIENCE`].

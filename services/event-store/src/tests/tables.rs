@@ -2,13 +2,25 @@
 
 use event_model::Sequence;
 
-use super::support::{directory, drafts, open, open_with_sync};
+use super::support::{Place, contents, drafts, insert, on_each_engine};
 use crate::{Durability, StoreError, TableName, layout};
 
-#[tokio::test]
-async fn a_value_stands_until_it_is_replaced_or_removed_also_after_opening_again() {
-    let directory = directory();
-    let store = open(&directory);
+on_each_engine!(
+    a_value_stands_until_it_is_replaced_or_removed_also_after_opening_again,
+    a_list_gives_what_begins_with_the_prefix_ascending_by_key,
+    of_several_changes_to_a_key_the_last_stands_whatever_their_sizes,
+    keys_that_no_table_takes_are_refused_with_the_rule,
+    no_update_is_lost_when_many_want_one_key,
+    an_update_starts_from_what_somebody_else_wrote_meanwhile_and_gives_up_after_a_bound,
+    an_update_makes_changes_and_removes,
+    an_update_that_changes_nothing_is_still_as_durable_as_asked,
+    every_change_is_told_once_and_refused_ones_are_not,
+    readers_see_an_applied_change_whole,
+    a_value_of_another_type_or_a_damaged_one_is_an_error_and_hurts_no_other,
+);
+
+async fn a_value_stands_until_it_is_replaced_or_removed_also_after_opening_again(place: Place) {
+    let store = place.open();
     let table = store.table::<Vec<u32>>(TableName::Budgets);
     assert_eq!(table.get("acme").await.expect("readable"), None);
     table.put("acme", &vec![1], Durability::Durable).await.expect("written");
@@ -18,15 +30,13 @@ async fn a_value_stands_until_it_is_replaced_or_removed_also_after_opening_again
     assert!(!table.delete("gone", Durability::Durable).await.expect("deleted"));
     assert_eq!(store.table::<Vec<u32>>(TableName::Watches).get("acme").await.expect("readable"), None);
     drop((store, table));
-    let store = open(&directory);
+    let store = place.open();
     let table = store.table::<Vec<u32>>(TableName::Budgets);
     assert_eq!(table.list("").await.expect("readable"), [("acme".to_owned(), vec![1, 2])]);
 }
 
-#[tokio::test]
-async fn a_list_gives_what_begins_with_the_prefix_ascending_by_key() {
-    let directory = directory();
-    let store = open(&directory);
+async fn a_list_gives_what_begins_with_the_prefix_ascending_by_key(place: Place) {
+    let store = place.open();
     let table = store.table::<u32>(TableName::Pending);
     let keys = ["sub_1/00000000000000000002", "sub_10/1", "sub_1", "sub_1/00000000000000000010", "sub_1/test-é", "t"];
     let changes = keys.iter().map(|k| ((*k).to_owned(), Some(k.len() as u32))).collect();
@@ -41,10 +51,8 @@ async fn a_list_gives_what_begins_with_the_prefix_ascending_by_key() {
     assert!(listed("x").await.is_empty());
 }
 
-#[tokio::test]
-async fn of_several_changes_to_a_key_the_last_stands_whatever_their_sizes() {
-    let directory = directory();
-    let store = open(&directory);
+async fn of_several_changes_to_a_key_the_last_stands_whatever_their_sizes(place: Place) {
+    let store = place.open();
     let table = store.table::<String>(TableName::Pending);
     let large = "x".repeat(3 * layout::MAX_VALUE_BYTES);
     let changes =
@@ -52,13 +60,11 @@ async fn of_several_changes_to_a_key_the_last_stands_whatever_their_sizes() {
     table.apply(changes, Durability::Durable).await.expect("written");
     assert_eq!(table.list("").await.expect("readable"), [("a".to_owned(), "small".to_owned())]);
     table.apply(vec![("a".to_owned(), None)], Durability::Durable).await.expect("written");
-    assert_eq!(store.parts().2.table(TableName::Pending).tree().len(), 0);
+    assert_eq!(contents(store.trees().tables.table(TableName::Pending).tree()), []);
 }
 
-#[tokio::test]
-async fn keys_that_no_table_takes_are_refused_with_the_rule() {
-    let directory = directory();
-    let table = open(&directory).table::<u8>(TableName::Keys);
+async fn keys_that_no_table_takes_are_refused_with_the_rule(place: Place) {
+    let table = place.open().table::<u8>(TableName::Keys);
     for key in ["", "a\0b", &"x".repeat(1020)] {
         let refused = table.put(key, &1, Durability::Durable).await;
         assert!(matches!(refused, Err(StoreError::InvalidKey { .. })), "{refused:?}");
@@ -67,10 +73,8 @@ async fn keys_that_no_table_takes_are_refused_with_the_rule() {
     table.put(&"x".repeat(1019), &1, Durability::Durable).await.expect("the longest");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_update_is_lost_when_many_want_one_key() {
-    let directory = directory();
-    let store = open(&directory);
+async fn no_update_is_lost_when_many_want_one_key(place: Place) {
+    let store = place.open();
     let tasks: Vec<_> = (0..64)
         .map(|task| {
             let table = store.table::<u64>(TableName::Progress);
@@ -89,9 +93,8 @@ async fn no_update_is_lost_when_many_want_one_key() {
 }
 
 /// An update of a function that lets somebody else write the same key first, `times` times.
-async fn disturbed_update(times: u64) -> Result<Option<u64>, StoreError> {
-    let directory = directory();
-    let table = open(&directory).table::<u64>(TableName::Progress);
+async fn disturbed_update(place: Place, times: u64) -> Result<Option<u64>, StoreError> {
+    let table = place.open().table::<u64>(TableName::Progress);
     let (other, runtime) = (table.clone(), tokio::runtime::Handle::current());
     let mut calls = 0;
     let disturb = move |now: Option<u64>| {
@@ -106,18 +109,15 @@ async fn disturbed_update(times: u64) -> Result<Option<u64>, StoreError> {
     table.update("k", Durability::Durable, disturb).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_update_starts_from_what_somebody_else_wrote_meanwhile_and_gives_up_after_a_bound() {
-    assert_eq!(disturbed_update(0).await.expect("updated"), Some(1));
-    assert_eq!(disturbed_update(3).await.expect("updated"), Some(301));
-    let refused = disturbed_update(u64::MAX).await;
+async fn an_update_starts_from_what_somebody_else_wrote_meanwhile_and_gives_up_after_a_bound(place: Place) {
+    assert_eq!(disturbed_update(place.other(), 0).await.expect("updated"), Some(1));
+    assert_eq!(disturbed_update(place.other(), 3).await.expect("updated"), Some(301));
+    let refused = disturbed_update(place, u64::MAX).await;
     assert!(matches!(refused, Err(StoreError::Contended { attempts: 64, .. })), "{refused:?}");
 }
 
-#[tokio::test]
-async fn an_update_makes_changes_and_removes() {
-    let directory = directory();
-    let table = open(&directory).table::<u64>(TableName::Progress);
+async fn an_update_makes_changes_and_removes(place: Place) {
+    let table = place.open().table::<u64>(TableName::Progress);
     assert_eq!(table.update("k", Durability::Durable, |_| None).await.expect("nothing"), None);
     assert_eq!(table.update("k", Durability::Durable, |now| now.or(Some(7))).await.expect("made"), Some(7));
     assert_eq!(table.update("k", Durability::Durable, |now| now.map(|n| n * 6)).await.expect("changed"), Some(42));
@@ -126,10 +126,8 @@ async fn an_update_makes_changes_and_removes() {
     assert_eq!(table.list("").await.expect("readable"), []);
 }
 
-#[tokio::test]
-async fn an_update_that_changes_nothing_is_still_as_durable_as_asked() {
-    let directory = directory();
-    let (store, sync) = open_with_sync(&directory);
+async fn an_update_that_changes_nothing_is_still_as_durable_as_asked(place: Place) {
+    let (store, sync) = place.open_with_sync();
     let table = store.table::<u64>(TableName::Progress);
     table.put("k", &1, Durability::Relaxed).await.expect("written");
     let before = sync.count();
@@ -140,10 +138,8 @@ async fn an_update_that_changes_nothing_is_still_as_durable_as_asked() {
     assert_eq!(sync.count(), before + 1);
 }
 
-#[tokio::test]
-async fn every_change_is_told_once_and_refused_ones_are_not() {
-    let directory = directory();
-    let store = open(&directory);
+async fn every_change_is_told_once_and_refused_ones_are_not(place: Place) {
+    let store = place.open();
     let table = store.table::<u64>(TableName::Subscriptions);
     let mut changes = table.changes();
     assert!(!changes.has_changed().expect("open"));
@@ -157,10 +153,8 @@ async fn every_change_is_told_once_and_refused_ones_are_not() {
     assert!(!changes.has_changed().expect("open"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn readers_see_an_applied_change_whole() {
-    let directory = directory();
-    let store = open(&directory);
+async fn readers_see_an_applied_change_whole(place: Place) {
+    let store = place.open();
     let table = store.table::<String>(TableName::Pending);
     let change = |round: usize| {
         let value = char::from(b'a' + (round % 26) as u8).to_string().repeat(2 * layout::MAX_VALUE_BYTES);
@@ -185,20 +179,18 @@ async fn readers_see_an_applied_change_whole() {
     reader.await.expect("the reader");
 }
 
-#[tokio::test]
-async fn a_value_of_another_type_or_a_damaged_one_is_an_error_and_hurts_no_other() {
-    let directory = directory();
-    let store = open(&directory);
+async fn a_value_of_another_type_or_a_damaged_one_is_an_error_and_hurts_no_other(place: Place) {
+    let store = place.open();
     let table = store.table::<u64>(TableName::Keys);
     table.put("good", &1, Durability::Durable).await.expect("written");
     store.table::<String>(TableName::Keys).put("text", &"x".to_owned(), Durability::Durable).await.expect("written");
     assert!(matches!(table.get("text").await, Err(StoreError::Json { .. })));
 
-    let tree = store.parts().2.table(TableName::Keys).tree().clone();
+    let tree = store.trees().tables.table(TableName::Keys).tree();
     let key = layout::chunk_key(&layout::table_key("text"), 0);
-    let mut value = tree.get(&key).expect("readable").expect("there").to_vec();
+    let mut value = tree.get(&key).expect("readable").expect("there");
     *value.last_mut().expect("bytes") ^= 1;
-    tree.insert(&key, value).expect("damaged");
+    insert(tree, &key, &value);
     assert!(matches!(table.get("text").await, Err(StoreError::CorruptValue { .. })));
     let refused = table.update("text", Durability::Durable, |_| Some(1)).await;
     assert!(matches!(refused, Err(StoreError::CorruptValue { .. })), "{refused:?}");

@@ -10,17 +10,16 @@ use std::{
 use event_model::{Event, EventDraft, Revision, Sequence};
 use tokio::sync::watch;
 
-use super::{RELAXED_FLUSH, ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite};
+use super::{ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite};
 use crate::{
-    Cause, Durability, StoreError, StoredEvent, TableName,
+    Durability, StoreError, StoredEvent, TableName,
+    engine::Engine,
     fold::Fold,
     layout,
     log::{Head, Log, LogBatch},
     tables::{Applied, Tables},
+    trees::Trees,
 };
-
-/// What makes everything written so far durable.
-pub type MakeDurable = Box<dyn Fn() -> Result<(), Cause> + Send>;
 
 /// Whether writes are taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +34,8 @@ pub struct Committer {
     log: Log,
     fold: Fold,
     tables: Arc<Tables>,
-    make_durable: MakeDurable,
+    engine: Arc<dyn Engine>,
+    relaxed_flush: Option<Duration>,
     tail: watch::Sender<Sequence>,
     poisoned: watch::Sender<bool>,
     head: Head,
@@ -85,18 +85,18 @@ struct Placed {
 }
 
 impl Committer {
-    /// A writer that continues at `head`.
+    /// A writer on `engine` and its trees, which are folded up to the end of the log. Relaxed writes are made durable after
+    /// `relaxed_flush`; without it, only with what comes next or at the end.
     pub fn new(
-        log: Log,
-        fold: Fold,
-        tables: Arc<Tables>,
-        head: Head,
+        engine: Arc<dyn Engine>,
+        trees: &Trees,
         tail: watch::Sender<Sequence>,
-        make_durable: MakeDurable,
+        relaxed_flush: Option<Duration>,
     ) -> Self {
+        let Trees { log, fold, tables, head } = trees.clone();
         let (status, poisoned) = (Status::Open, watch::Sender::new(false));
         let (relaxed_since, round) = (None, Round::default());
-        Self { log, fold, tables, make_durable, tail, poisoned, head, status, relaxed_since, round }
+        Self { log, fold, tables, engine, relaxed_flush, tail, poisoned, head, status, relaxed_since, round }
     }
 
     /// Turns true when every later write is refused, and ends with the thread.
@@ -231,14 +231,14 @@ impl Committer {
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
-        (self.make_durable)().map_err(|source| StoreError::Commit { step: "make the writes durable", source })?;
+        self.engine.make_durable().map_err(|source| StoreError::Commit { step: "make the writes durable", source })?;
         self.relaxed_since = None;
         Ok(())
     }
 
-    /// How long relaxed writes may still wait; none when there are none.
+    /// How long relaxed writes may still wait; none when there are none, or no bound.
     pub fn relaxed_due_in(&self) -> Option<Duration> {
-        self.relaxed_since.map(|since| RELAXED_FLUSH.saturating_sub(since.elapsed()))
+        self.relaxed_since.zip(self.relaxed_flush).map(|(since, bound)| bound.saturating_sub(since.elapsed()))
     }
 
     /// Makes relaxed writes durable, if there are any.

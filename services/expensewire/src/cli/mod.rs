@@ -3,6 +3,7 @@
 //! `serve`, `demo` and `sim` run something and are elsewhere; everything here asks, prints and ends. A command gives an
 //! [`Exit`] or a [`Failure`]; only the caller of [`run`] prints failures and ends the process.
 
+mod accounts;
 mod client;
 mod config;
 mod events;
@@ -18,6 +19,7 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 
+pub use accounts::AccountsCommand;
 pub use client::{ApiKey, Connection};
 pub use config::{ConfigArg, ConfigCommand, ShowFormat};
 pub use events::{EventsCommand, FilterArgs, ListArgs};
@@ -60,6 +62,15 @@ pub enum Command {
 /// A command that ends by itself.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
+    /// See how accounts are watched, read one now, confirm what is withheld
+    Accounts {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: AccountsCommand,
+    },
     /// List, show or follow events
     Events {
         /// The service to ask.
@@ -95,6 +106,7 @@ pub enum ClientCommand {
 /// Why it did not do what was asked; the caller tells it.
 pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
     match command {
+        ClientCommand::Accounts { connection, command } => accounts::run(connection, command).await,
         ClientCommand::Events { connection, command } => events::run(connection, command).await,
         ClientCommand::Subscriptions { connection, command } => subscriptions::run(connection, command).await,
         ClientCommand::Verify(args) => verify::run(args),

@@ -57,12 +57,27 @@ pub struct StoreConfig {
     /// Directory of the log and of everything derived from it, relative to the working directory.
     #[schemars(with = "String", length(min = 1))]
     pub path: PathBuf,
+    /// What an acknowledged event survives. `process-crash` is faster; a power cut then loses what was acknowledged last, and
+    /// may leave a directory that does not open.
+    pub durability: Durability,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { engine: Engine::Sled, path: PathBuf::from("./data") }
+        Self { engine: Engine::Sled, path: PathBuf::from("./data"), durability: Durability::PowerLoss }
     }
+}
+
+/// What an acknowledged event survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Durability {
+    /// The end of the process, of the operating system and of the power.
+    #[default]
+    PowerLoss,
+    /// The end of the process alone.
+    ProcessCrash,
 }
 
 /// What holds the log.

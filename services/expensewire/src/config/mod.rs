@@ -35,8 +35,8 @@ use serde_json::Value;
 use url::Url;
 
 pub use document::{
-    AccountDocument, BudgetConfig, DeliveryConfig, Document, Engine, Initial, RetentionConfig, SecurityDocument,
-    ServerConfig, StoreConfig,
+    AccountDocument, BudgetConfig, DeliveryConfig, Document, Durability, Engine, Initial, RetentionConfig,
+    SecurityDocument, ServerConfig, StoreConfig,
 };
 use draft::Draft;
 pub use error::{ConfigErrors, Finding};

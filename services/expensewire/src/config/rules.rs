@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::{
     Account, Config, Security,
-    document::{AccountDocument, BudgetConfig, Document},
+    document::{AccountDocument, BudgetConfig, Document, Durability},
     draft::Draft,
     place::KeyPath,
     sealing, secret,
@@ -32,6 +32,10 @@ pub(super) fn resolve(document: Document, misnamed: BTreeMap<String, AccountDocu
     let retention = KeyPath::new(["retention", "days"]);
     if draft.origins.is_set(&retention) {
         draft.warning(&retention, "is not enforced by this version: no event is deleted yet");
+    }
+    if document.store.durability == Durability::ProcessCrash {
+        let what = "a power cut may lose events that were acknowledged, and leave a store that does not open";
+        draft.warning(&KeyPath::new(["store", "durability"]), what);
     }
     Config {
         server: document.server,

@@ -324,9 +324,9 @@ fn show_tells_each_key_with_its_origin_and_reads_back_as_the_same() {
 
 #[test]
 fn what_is_allowed_and_dangerous_is_warned_of() {
-    let more = "budget.per_10s = 500\n[retention]\ndays = 30";
+    let more = "budget.per_10s = 500\n[retention]\ndays = 30\n[store]\ndurability = 'process-crash'";
     let warned: Vec<String> = account(more).loaded().warnings.iter().map(|w| w.key.to_string()).collect();
-    assert_eq!(warned, ["accounts.acme.budget.per_10s", "retention.days"]);
+    assert_eq!(warned, ["accounts.acme.budget.per_10s", "retention.days", "store.durability"]);
     assert_eq!(Setup::new("[server]\n").loaded().warnings[0].key.to_string(), "accounts");
 }
 

@@ -97,7 +97,7 @@ fn show(book: &Book, event: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let event_type = text(&event["type"]);
     println!(
-        "{:>7.1}s  verified  #{:<5} {:<18} {:<26} {}",
+        "{:>7.1}s  verified  #{:<5} {:<18} {:<27} {}",
         book.started.elapsed().as_secs_f64(),
         event["sequence"],
         event_type,

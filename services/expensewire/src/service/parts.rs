@@ -4,10 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow};
 use dispatcher::{DispatcherConfig, guard::Guard};
-use event_model::status::{AccountStatus, BudgetStatus};
+use event_model::{
+    AccountName,
+    status::{AccountStatus, BudgetStatus},
+};
 use event_store::{EventStore, Sealer};
 use futures_util::future::BoxFuture;
-use http_api::{Deps, TargetPolicy};
+use http_api::{Deps, Refresh, Released, TargetPolicy, Watching, WatchingRefusal};
+use poller::{Handle, HandleError, What};
 use prometheus::{IntCounterVec, IntGauge, Registry};
 use tokio::{
     net::TcpListener,
@@ -46,9 +50,9 @@ impl Parts {
     pub fn spawn_all(mut self, listener: TcpListener) -> Result<JoinSet<Ended>> {
         let (sender, status) = watch::channel(self.config.accounts.iter().map(unread).collect());
         self.watch_store();
-        let events_appended = self.spawn_poller(sender)?;
+        let (events_appended, handle) = self.spawn_poller(sender)?;
         self.spawn_dispatcher(events_appended)?;
-        self.spawn_api(listener, status)?;
+        self.spawn_api(listener, status, handle)?;
         self.spawn_store_metrics()?;
         Ok(self.running)
     }
@@ -63,13 +67,15 @@ impl Parts {
         });
     }
 
-    fn spawn_poller(&mut self, status: watch::Sender<Vec<AccountStatus>>) -> Result<IntCounterVec> {
+    fn spawn_poller(&mut self, status: watch::Sender<Vec<AccountStatus>>) -> Result<(IntCounterVec, Handle)> {
         let metrics = poller::Metrics::register(&self.registry)?;
         let events_appended = metrics.events_appended().clone();
+        let names: Vec<AccountName> = self.config.accounts.iter().map(|account| account.name.clone()).collect();
+        let (handle, inbox) = Handle::pair(&names);
         let accounts = self.config.accounts.iter().map(account_config).collect();
-        let run = poller::run(accounts, self.store.clone(), metrics, status, self.stop.clone());
+        let run = poller::run(accounts, self.store.clone(), metrics, status, inbox, self.stop.clone());
         self.running.spawn(async move { ("poller", run.await.map_err(Into::into)) });
-        Ok(events_appended)
+        Ok((events_appended, handle))
     }
 
     fn spawn_dispatcher(&mut self, events_appended: IntCounterVec) -> Result<()> {
@@ -86,13 +92,19 @@ impl Parts {
         Ok(())
     }
 
-    fn spawn_api(&mut self, listener: TcpListener, accounts: watch::Receiver<Vec<AccountStatus>>) -> Result<()> {
+    fn spawn_api(
+        &mut self,
+        listener: TcpListener,
+        accounts: watch::Receiver<Vec<AccountStatus>>,
+        handle: Handle,
+    ) -> Result<()> {
         let metrics = http_api::Metrics::register(&self.registry)?;
         let delivery = &self.config.delivery;
         let deps = Deps {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
             accounts,
+            watching: Arc::new(Watched(handle)),
             registry: self.registry.clone(),
             targets: Arc::new(Targets(Guard::new(delivery.allow_http, delivery.allow_cidrs.clone()))),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -128,8 +140,23 @@ impl Parts {
 
 /// An account that nothing is known of yet but that it is configured, so that the API knows its name from the first moment.
 fn unread(account: &Account) -> AccountStatus {
-    let budget = BudgetStatus { windows: Vec::new(), share: account.budget.share, next_start_at: None };
-    AccountStatus { name: account.name.clone(), budget, watches: Vec::new(), last_error: None }
+    let share = account.budget.share;
+    AccountStatus {
+        name: account.name.clone(),
+        budget: BudgetStatus {
+            windows: Vec::new(),
+            share,
+            configured_share: share,
+            last_limited_at: None,
+            next_start_at: None,
+        },
+        watches: Vec::new(),
+        confirming: 0,
+        lost: Vec::new(),
+        clock_offset_s: None,
+        notices: Vec::new(),
+        last_error: None,
+    }
 }
 
 fn account_config(account: &Account) -> poller::AccountConfig {
@@ -157,5 +184,40 @@ struct Targets(Guard);
 impl TargetPolicy for Targets {
     fn check<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move { self.0.check(url).await.map_err(|refusal| refusal.to_string()) })
+    }
+}
+
+/// The poller, as the API asks it.
+struct Watched(Handle);
+
+impl Watching for Watched {
+    fn refresh<'a>(&'a self, account: &'a AccountName, what: Refresh) -> BoxFuture<'a, Result<(), WatchingRefusal>> {
+        let what = match what {
+            Refresh::All => What::All,
+            Refresh::Report(id) => What::Report(id),
+        };
+        Box::pin(async move { self.0.refresh(account, what).await.map_err(refusal) })
+    }
+
+    fn release<'a>(
+        &'a self,
+        account: &'a AccountName,
+        scope: &'a str,
+        ceiling: u64,
+    ) -> BoxFuture<'a, Result<Released, WatchingRefusal>> {
+        Box::pin(async move {
+            let released = self.0.release(account, scope, ceiling).await.map_err(refusal)?;
+            Ok(Released { removed: released.removed, confirming: released.confirming })
+        })
+    }
+}
+
+fn refusal(error: HandleError) -> WatchingRefusal {
+    match error {
+        HandleError::UnknownAccount => WatchingRefusal::UnknownAccount,
+        HandleError::Busy => WatchingRefusal::Busy,
+        HandleError::Stopped => WatchingRefusal::Stopped,
+        HandleError::NotWithheld { .. } => WatchingRefusal::NotWithheld,
+        HandleError::OverCeiling { missing, .. } => WatchingRefusal::OverCeiling { missing },
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic of a helper is a failed test")]
 
+mod accounts;
 mod server;
 
 use std::time::Duration;

@@ -1,20 +1,17 @@
 //! A row of the export to a report of the model.
 
 use event_model::{
-    Expense, Report,
-    report::{Approver, HistoryEntry, ObservedReport},
+    Approver, Expense, HistoryEntry, Report,
+    history::{MAX_HISTORY, step_of},
 };
 use serde_json::Value;
 
 use super::{
     ids, list,
-    scalar::{self, Unfit, date, flag, id, integer, text},
+    scalar::{self, Unfit, date, flag, integer, text},
     state::{self, Told},
 };
 use crate::rows::{ACTION, APPROVER, Cells, EXPENSE, REPORT, Row};
-
-/// So many entries of one report's history are kept, the latest: a report that was touched every day for two years.
-const MAX_HISTORY: usize = 1000;
 
 /// Why a row is no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,12 +24,9 @@ pub(crate) enum RowFault {
     List(&'static str),
 }
 
-/// The report that a row shows, and what is worth a notice about it.
-pub(crate) fn observed(row: &Row, notice: &mut dyn FnMut(String)) -> Result<ObservedReport, RowFault> {
-    let cells = Cells::new(REPORT, &row.report).ok_or(RowFault::List("report"))?;
-    let report = report(&cells, row, notice)?;
-    let history = history(&row.action_list, &mut |text| notice(format!("{}: {text}", report.report_id)));
-    Ok(ObservedReport { report, history })
+/// The canonical id of the report that a row shows.
+pub(crate) fn id(row: &Row) -> Result<String, RowFault> {
+    Ok(report_ids(&Cells::new(REPORT, &row.report).ok_or(RowFault::List("report"))?)?.0)
 }
 
 /// The id in a row or fault, for notices, if it can be read.
@@ -40,7 +34,9 @@ pub(crate) fn id_for_notice(value: Option<&Value>) -> String {
     value.and_then(|v| scalar::id("reportID", v).ok().flatten()).unwrap_or_else(|| "a report without id".to_owned())
 }
 
-fn report(cells: &Cells<'_>, row: &Row, notice: &mut dyn FnMut(String)) -> Result<Report, RowFault> {
+/// The report that a row shows, and what is worth a notice about it.
+pub(crate) fn report(row: &Row, notice: &mut dyn FnMut(String)) -> Result<Report, RowFault> {
+    let cells = &Cells::new(REPORT, &row.report).ok_or(RowFault::List("report"))?;
     let (report_id, old_report_id) = report_ids(cells)?;
     let mut notice = |text: String| notice(format!("{report_id}: {text}"));
     let told = |column| text(column, cells.get(column));
@@ -55,14 +51,15 @@ fn report(cells: &Cells<'_>, row: &Row, notice: &mut dyn FnMut(String)) -> Resul
     }
     let approvers = approvers(&row.approvers, &mut notice)?;
     let expenses = expenses(&row.transaction_list, &mut notice)?;
+    let history = history(&row.action_list, &mut notice);
     Ok(Report {
         report_name: told("reportName")?,
         state,
         state_num,
         account_email: told("accountEmail")?,
-        account_id: id("accountID", cells.get("accountID"))?,
+        account_id: scalar::id("accountID", cells.get("accountID"))?,
         manager_email: told("managerEmail")?,
-        policy_id: id("policyID", cells.get("policyID"))?.map(|id| ids::policy_id(&id)),
+        policy_id: scalar::id("policyID", cells.get("policyID"))?.map(|id| ids::policy_id(&id)),
         policy_name: told("policyName")?,
         currency: told("currency")?,
         total: integer("total", cells.get("total"))?,
@@ -71,9 +68,11 @@ fn report(cells: &Cells<'_>, row: &Row, notice: &mut dyn FnMut(String)) -> Resul
         approved,
         reimbursed,
         is_ach_reimbursed: Some(flag("isACHReimbursed", cells.get("isACHReimbursed"))?.unwrap_or(false)),
-        entry_id: id("entryID", cells.get("entryID"))?,
+        entry_id: scalar::id("entryID", cells.get("entryID"))?,
         approvers,
         expenses,
+        history,
+        history_behind: false,
         report_id,
         old_report_id,
     })
@@ -81,8 +80,8 @@ fn report(cells: &Cells<'_>, row: &Row, notice: &mut dyn FnMut(String)) -> Resul
 
 /// The canonical id, and the decimal one if either key tells it.
 fn report_ids(cells: &Cells<'_>) -> Result<(String, Option<String>), RowFault> {
-    let given = id("reportID", cells.get("reportID"))?;
-    let old = id("oldReportID", cells.get("oldReportID"))?;
+    let given = scalar::id("reportID", cells.get("reportID"))?;
+    let old = scalar::id("oldReportID", cells.get("oldReportID"))?;
     let first = given.as_ref().or(old.as_ref()).ok_or(RowFault::Missing("reportID"))?;
     let canonical = ids::report_id(first);
     let decimal = old.or_else(|| given.filter(|id| ids::decimal(id).is_some()));
@@ -137,7 +136,8 @@ fn expense(cells: &Cells<'_>) -> Result<Expense, RowFault> {
     let day = |column| date(column, cells.get(column));
     let yes = |column| flag(column, cells.get(column));
     Ok(Expense {
-        transaction_id: id("transactionID", cells.get("transactionID"))?.ok_or(RowFault::Missing("transactionID"))?,
+        transaction_id: scalar::id("transactionID", cells.get("transactionID"))?
+            .ok_or(RowFault::Missing("transactionID"))?,
         expense_type: told("type")?,
         merchant: told("merchant")?,
         modified_merchant: told("modifiedMerchant")?,
@@ -160,39 +160,41 @@ fn expense(cells: &Cells<'_>) -> Result<Expense, RowFault> {
         tax_rate: told("taxRate")?,
         mcc: mcc(cells)?,
         bank: told("bank")?,
-        receipt_id: id("receiptID", cells.get("receiptID"))?,
+        receipt_id: scalar::id("receiptID", cells.get("receiptID"))?,
     })
 }
 
 /// The corrected code, else the first one; 0 is the upstream's "unknown".
 fn mcc(cells: &Cells<'_>) -> Result<Option<String>, RowFault> {
-    let code =
-        |column| Ok::<_, RowFault>(id(column, cells.get(column))?.filter(|code| code.bytes().any(|b| b != b'0')));
+    let code = |column| {
+        Ok::<_, RowFault>(scalar::id(column, cells.get(column))?.filter(|code| code.bytes().any(|b| b != b'0')))
+    };
     Ok(code("modifiedMCC")?.or(code("mcc")?))
 }
 
-/// The history, sorted by time. Nothing may depend on it, so what cannot be read in it is left out.
+/// The steps of the history, sorted by time, each as often as it stands there: two of one day may be equal. Nothing may
+/// depend on it, so what cannot be read in it is left out.
 fn history(value: &Value, notice: &mut dyn FnMut(String)) -> Vec<HistoryEntry> {
     let Ok(rows) = rows_of("actionList", ACTION, value) else {
         notice("the history is no list and is left out".to_owned());
         return Vec::new();
     };
-    let mut history: Vec<HistoryEntry> = rows.iter().filter_map(entry).collect();
-    if history.len() < rows.len() {
-        notice(format!("{} entries of the history cannot be read", rows.len() - history.len()));
+    let read: Vec<HistoryEntry> = rows.iter().filter_map(entry).collect();
+    if read.len() < rows.len() {
+        notice(format!("{} entries of the history cannot be read", rows.len() - read.len()));
     }
-    history.sort();
-    history.dedup();
-    if history.len() > MAX_HISTORY {
-        notice(format!("{} early entries of the history are left out", history.len() - MAX_HISTORY));
-        history.drain(..history.len() - MAX_HISTORY);
+    let mut steps: Vec<HistoryEntry> = read.into_iter().filter(|entry| step_of(&entry.action).is_some()).collect();
+    steps.sort();
+    if steps.len() > MAX_HISTORY {
+        notice(format!("{} early steps of the history are left out", steps.len() - MAX_HISTORY));
+        steps.drain(..steps.len() - MAX_HISTORY);
     }
-    history
+    steps
 }
 
 fn entry(cells: &Cells<'_>) -> Option<HistoryEntry> {
     Some(HistoryEntry {
-        created: date("created", cells.get("created")).ok()?,
+        at: date("created", cells.get("created")).ok()?,
         action: text("action", cells.get("action")).ok()??.trim().to_uppercase(),
         actor: text("accountEmail", cells.get("accountEmail")).ok()?,
     })

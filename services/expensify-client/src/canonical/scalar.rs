@@ -5,8 +5,9 @@ use serde_json::{Number, Value};
 
 use super::html;
 
-/// From here on a double does not tell neighbouring integers apart.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Below this (2^49) a number with a fraction of nothing is read exactly: its digits, the fraction's zero among them, make an
+/// integer that a double holds.
+const EXACT: f64 = 562_949_953_421_312.0;
 
 /// A value is not of the shape that its place needs. The value itself is not shown: it is somebody's data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +60,7 @@ pub(crate) fn integer(column: &str, value: &Value) -> Result<Option<i64>, Unfit>
     if read.is_some() { Ok(read) } else { unfit(column, wanted) }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53 fits")]
+#[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^49 fits")]
 fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
 }
@@ -123,7 +124,7 @@ mod tests {
         for wrong in [json!("1,234"), json!("∞"), json!("NaN"), json!(0.5), json!(1e20), json!({}), json!(true)] {
             assert!(integer("c", &wrong).is_err(), "{wrong}");
         }
-        for wrong in [json!({}), json!([1]), json!(true), json!(1e20)] {
+        for wrong in [json!({}), json!([1]), json!(true), json!(1e20), json!(2_080_715_894_610_667.0)] {
             assert!(text("c", &wrong).is_err(), "{wrong}");
         }
         for wrong in [json!("maybe"), json!(2), json!({})] {

@@ -1,5 +1,5 @@
-//! The sections of a policy's details. A section that the answer does not carry is empty: the server leaves out what the
-//! credential may not see.
+//! The sections of a policy's details. A section that the answer does not carry was not told, which is not empty: the server
+//! leaves out what the credential may not see.
 
 use event_model::policy::{Category, Employee, ReportField, Tag, TagLevel, Tax, TaxRate};
 use serde_json::{Map, Value};

@@ -107,3 +107,18 @@ fn a_policy_serialises_without_a_key_twice() {
     assert_eq!(text.matches("\"policyID\"").count(), 1, "{text}");
     assert!(!policy.categories.unwrap()[0].enabled);
 }
+
+#[test]
+fn blank_and_missing_are_one_and_numbers_and_texts_too() {
+    let details = |blank: Value, code: Value, rate: Value| {
+        only(json!({
+            "categories": [{ "name": "Meals &amp; more", "glCode": blank, "maxExpenseAmount": blank, "commentHint": blank }],
+            "employees": [{ "email": "sam@acme.example", "role": blank, "submitsTo": blank, "employeeID": code }],
+            "tags": [{ "name": "Ops", "glCode": code }],
+            "tax": { "name": "VAT", "rates": [{ "rateID": "id_A", "rate": rate, "name": blank }] },
+        }))
+    };
+    let policy = details(json!(null), json!("7"), json!("20"));
+    assert_eq!(policy, details(json!(" "), json!(7), json!(20)));
+    assert_eq!(policy.categories.unwrap()[0].name, "Meals & more");
+}

@@ -2,6 +2,8 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
+const KEY: DigestKey = DigestKey::from_bytes([7; 32]);
+
 fn nonce() -> Nonce {
     Nonce::from_bits(7)
 }
@@ -45,7 +47,7 @@ fn read_text(text: &str) -> Reading {
 }
 
 fn ids(reading: &Reading) -> Vec<&str> {
-    reading.reports.iter().map(|observed| observed.report.report_id.as_str()).collect()
+    reading.reports.iter().map(|report| report.report_id.as_str()).collect()
 }
 
 #[track_caller]
@@ -119,7 +121,8 @@ fn a_wrong_nonce_a_spoilt_canary_and_a_foreign_beginning_spoil_all() {
     }
     let mut only_end = whole.clone();
     only_end[2] = only_end[2].replace(nonce().as_str(), &other);
-    assert!(incomplete(&only_end, Incompleteness::NonceMismatch { line: 3 }).reports.is_empty());
+    let reading = incomplete(&only_end, Incompleteness::NonceMismatch { line: 3 });
+    assert_eq!(ids(&reading), ["R1"], "it stood in a block of ours");
     let latin1: Vec<u8> = file(&whole).chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
     assert_eq!(read(&nonce(), &latin1).completeness, Completeness::Incomplete(Incompleteness::Canary));
 }
@@ -195,15 +198,9 @@ fn several_whole_blocks_are_taken_and_noticed() {
 }
 
 #[test]
-fn a_report_that_stands_twice_is_one() {
-    let same = read_text(&file(&lines(&["R1", "R1"])));
-    assert_eq!((ids(&same), same.drift.len(), &same.completeness), (vec!["R1"], 0, &Completeness::Complete));
-    let mut differs = lines(&["R1", "R2", "R1"]);
-    differs[3] = row(2, "R1", "Approved");
-    let reading = read_text(&file(&differs));
-    assert_eq!(ids(&reading), ["R1", "R2"]);
-    assert_eq!(reading.reports[0].report.state, event_model::ReportState::Approved);
-    assert_eq!(reading.drift, ["R1 stands twice and differs; the last is taken"]);
+fn a_report_that_stands_twice_is_shown_twice() {
+    let reading = read_text(&file(&lines(&["R1", "R2", "R1"])));
+    assert_eq!((ids(&reading), &reading.completeness), (vec!["R1", "R2", "R1"], &Completeness::Complete));
 }
 
 #[test]
@@ -226,6 +223,129 @@ fn a_missing_header_flag_is_noticed() {
     assert_eq!((reading.drift, reading.completeness), (vec!["addHeader is false".to_owned()], Completeness::Complete));
 }
 
+/// Every row of a file, unread.
+fn rows_of(text: &[u8]) -> Vec<Row> {
+    let mut reader = RowReader::new(nonce(), KEY);
+    let lines = text.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter_map(|line| reader.line(Bytes::copy_from_slice(line))).collect()
+}
+
+#[test]
+fn a_row_shows_its_canonical_id_and_whether_it_changed_without_being_read() {
+    let rows = rows_of(file(&lines(&["R009WqAY45L1", "2080715894610667", "r009wqay45l1"])).as_bytes());
+    assert_eq!(rows.iter().map(Row::report_id).collect::<Vec<_>>(), ["R009WqAY45L1", "R009WqAY45L1", "r009wqay45l1"]);
+    assert_ne!(rows[0].digest(), rows[1].digest());
+    assert!(!format!("{:?}", rows[0]).contains("Open"), "what a report holds is nobody's to print");
+
+    let mut turned = lines(&["R2", "R009WqAY45L1"]);
+    assert_eq!(rows_of(file(&turned).as_bytes())[1].digest(), rows[0].digest(), "its place says nothing");
+    let mut other = RowReader::new(nonce(), DigestKey::from_bytes([8; 32]));
+    let keyed: Vec<Row> = turned.iter().filter_map(|line| other.line(line.clone().into())).collect();
+    assert_ne!(keyed[1].digest(), rows[0].digest(), "and nobody without the key can tell");
+    turned[2] = row(1, "R009WqAY45L1", "open");
+    assert_ne!(rows_of(file(&turned).as_bytes())[1].digest(), rows[0].digest());
+}
+
+#[test]
+fn every_byte_of_a_row_is_in_its_digest() {
+    let mut long = lines(&["R1"]);
+    long[1] = row(0, "R1", &"Open ".repeat(400));
+    let whole = rows_of(file(&long).as_bytes()).remove(0);
+    let content = long[1].find("\"report\"").unwrap();
+    for at in content..long[1].len() {
+        let mut changed = long.clone();
+        changed[1].replace_range(at..=at, if &long[1][at..=at] == "x" { "y" } else { "x" });
+        assert!(rows_of(file(&changed).as_bytes()).iter().all(|row| row.digest() != whole.digest()), "byte {at}");
+    }
+}
+
+#[test]
+fn a_row_that_is_no_utf8_is_refused_in_every_dress() {
+    let plain = file(&lines(&["R1", "R2"])).replace("\"R2\"", "\"R2\u{1}\"");
+    for text in
+        [plain.replace("\"i\":1,", "\"i\": 1,"), plain.replace('"', "&quot;").replace("\\&quot;", "\\u0022"), plain]
+    {
+        let bytes: Vec<u8> = text.bytes().map(|b| if b == 1 { 0xe9 } else { b }).collect();
+        let reading = read(&nonce(), &bytes);
+        assert_eq!(
+            (ids(&reading), &reading.completeness),
+            (vec!["R1"], &Completeness::Incomplete(Incompleteness::BadLine { line: 3 }))
+        );
+    }
+}
+
+#[test]
+fn an_odd_id_is_read_as_json_and_means_the_same() {
+    let plain = rows_of(file(&lines(&["R009WqAY45L1"])).as_bytes());
+    for cell in ["2080715894610667", "\" R009WqAY45L1 \"", "\"R009WqA\\u005945L1\"", "\"R009WqA&#89;45L1\""] {
+        let mut odd = lines(&["R1"]);
+        odd[1] = odd[1].replace("\"R1\"", cell);
+        let rows = rows_of(file(&odd).as_bytes());
+        assert_eq!((rows.len(), rows[0].report_id()), (1, plain[0].report_id()), "{cell}");
+        assert_eq!(ids(&read_text(&file(&odd))), ["R009WqAY45L1"]);
+    }
+    let mut old_only = lines(&["R1"]);
+    old_only[1] = old_only[1].replace("[\"R1\",null", "[null,\"2080715894610667\"");
+    assert_eq!(rows_of(file(&old_only).as_bytes())[0].report_id(), "R009WqAY45L1");
+    old_only[1] = old_only[1].replace("\"2080715894610667\"", "null");
+    let reading = incomplete(&old_only, Incompleteness::Faults { reports: 1 });
+    assert_eq!((reading.reports.len(), reading.drift.len()), (0, 1), "no id at all");
+}
+
+#[test]
+fn a_row_that_is_json_in_another_dress_is_a_row() {
+    let mut dressed = lines(&["R1", "R2"]);
+    dressed[1] = dressed[1].replace("\"i\":0,", "\"i\": 0, ");
+    let reading = read_text(&file(&dressed));
+    assert_eq!((ids(&reading), &reading.completeness), (vec!["R1", "R2"], &Completeness::Complete));
+    dressed[2] = dressed[2].replace("\"i\":1,", "\"i\": 2,");
+    incomplete(&dressed, Incompleteness::OutOfOrder { line: 3 });
+}
+
+#[test]
+fn what_the_way_does_to_a_file_leaves_the_digests() {
+    let text = file(&lines(&["R1", "2080715894610667"]));
+    let digests = |text: &str| rows_of(text.as_bytes()).iter().map(Row::digest).collect::<Vec<_>>();
+    let plain = digests(&text);
+    assert_eq!(plain.len(), 2);
+    let escaped = text.replace('"', "&quot;").replace("\\&quot;", "\\u0022").replace('\'', "&#39;");
+    for changed in [text.replace('\n', "\r\n"), format!("\u{feff}{text}"), escaped] {
+        assert_eq!(digests(&changed), plain, "{changed}");
+    }
+}
+
+#[test]
+fn no_row_is_shown_before_a_begin_record_of_ours_nor_after_what_spoils_all() {
+    let whole = lines(&["R1", "R2"]);
+    let text = file(&whole);
+    assert_eq!(rows_of(text.as_bytes()).len(), 2);
+    let other = Nonce::from_bits(8).to_string();
+    for spoilt in [text.replace(nonce().as_str(), &other), text.replace("é", "e"), file(&whole[1..])] {
+        assert_eq!(rows_of(spoilt.as_bytes()).len(), 0, "{spoilt}");
+    }
+    let mut after = whole.clone();
+    after[3] = after[3].replace(nonce().as_str(), &other);
+    assert_eq!(rows_of((file(&after) + &text).as_bytes()).len(), 2);
+}
+
+/// What one who reads only the rows whose digests are not known makes of a file: which reports it shows, which it reads, and
+/// whether they are all.
+fn read_what_is_new(known: &[Row], text: &[u8]) -> (Vec<String>, Vec<Report>, bool) {
+    let mut reader = RowReader::new(nonce(), KEY);
+    let (mut shown, mut new) = (Vec::new(), Vec::new());
+    for line in text.split(|b| *b == b'\n') {
+        let Some(row) = reader.line(Bytes::copy_from_slice(line)) else { continue };
+        if known.iter().any(|k| (k.report_id(), k.digest()) == (row.report_id(), row.digest())) {
+            shown.push(row.report_id().to_owned());
+        } else if let Some(report) = reader.report(&row) {
+            assert_eq!(report.report_id, row.report_id());
+            shown.push(report.report_id.clone());
+            new.push(report);
+        }
+    }
+    (shown, new, reader.finish().completeness == Completeness::Complete)
+}
+
 proptest! {
     /// Whatever is done to one place of a file: either the file is incomplete, or all its reports are there.
     #[test]
@@ -242,5 +362,24 @@ proptest! {
         if reading.completeness == Completeness::Complete {
             prop_assert_eq!(reading.reports.len(), 3);
         }
+    }
+
+    /// Reading only what is new is as strict as reading all, whatever happens to the file on its way.
+    #[test]
+    fn to_read_only_what_is_new_finds_the_same_reports_and_the_same_flaws(
+        at in 0_usize..4000, bytes: Vec<u8>, drop in 0_usize..400, copy in 0_usize..4000,
+    ) {
+        let whole = file(&lines(&["R1", "2080715894610667", "R3"])).into_bytes();
+        let known = rows_of(&whole);
+        let mut damaged = whole.clone();
+        let at = at % whole.len();
+        let copied = &whole[copy % whole.len()..];
+        let new = if bytes.len() % 2 == 0 { &bytes } else { &copied[..copied.len().min(500)] };
+        damaged.splice(at..(at + drop).min(whole.len()), new.iter().copied());
+        let all = read(&nonce(), &damaged);
+        let (shown, new, complete) = read_what_is_new(&known, &damaged);
+        prop_assert_eq!(complete, all.completeness == Completeness::Complete);
+        prop_assert_eq!(shown, ids(&all));
+        prop_assert!(new.iter().all(|report| all.reports.contains(report)));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{self, DEADLINE, Passed, Reply, Seen, Upstream, client, config, export_file, impatient, reply};
-use axum::{body::Body, http::Response};
+use crate::support::{
+    self, DEADLINE, File, Passed, Upstream, client, config, export_file, exporting, impatient, read_all, reply,
+};
 use expensify_client::{
-    Client, ClientError, Completeness, Gate, GateClosed, Incompleteness, JobKind, Permit, ReportExport, RequestOutcome,
-    Retry,
+    Client, ClientError, Completeness, Gate, GateClosed, Incompleteness, JobKind, Permit, RequestOutcome, Retry,
 };
 use futures_util::future::BoxFuture;
 use tokio::{
@@ -17,28 +17,6 @@ use tokio::{
 };
 
 const NOT_FOUND: &str = r#"{"responseMessage":"File not found","responseCode":404}"#;
-
-/// Status and body of a download, for the template of the export before it.
-type File = Box<dyn Fn(&str) -> (u16, String) + Send>;
-
-/// An upstream whose export succeeds and whose downloads are `downloads` of the file that its template asks for.
-async fn exporting(downloads: Vec<File>) -> (Upstream, String) {
-    let template = Arc::new(std::sync::Mutex::new(String::new()));
-    let kept = Arc::clone(&template);
-    let export = move |seen: &Seen| {
-        kept.lock().unwrap().clone_from(&seen.form["template"]);
-        Response::new(Body::from("file1.json"))
-    };
-    let mut replies: Vec<Reply> = vec![Box::new(export)];
-    for download in downloads {
-        let template = Arc::clone(&template);
-        replies.push(Box::new(move |_| {
-            let (status, body) = download(&template.lock().unwrap());
-            Response::builder().status(status).body(Body::from(body)).unwrap()
-        }));
-    }
-    Upstream::start(replies).await
-}
 
 fn whole(template: &str) -> (u16, String) {
     (200, export_file(template, &["R1", "R2"]))
@@ -85,10 +63,10 @@ async fn a_download_that_is_not_ready_is_asked_for_again_through_the_gate() {
     ])
     .await;
     let (client, mut events) = client(config(&url));
-    let read = client.reports(&ReportExport::default()).await.unwrap();
-    assert_eq!((read.reports.len(), &read.completeness), (2, &Completeness::Complete));
+    let (reports, end) = read_all(&client).await.unwrap();
+    assert_eq!((reports.len(), &end.completeness), (2, &Completeness::Complete));
     let template = upstream.seen()[0].form["template"].clone();
-    assert_eq!(read.bytes, whole(&template).1.len() as u64);
+    assert_eq!(end.bytes, whole(&template).1.len() as u64);
     assert_eq!(upstream.seen().len(), 6);
     assert_eq!(upstream.seen()[5].description()["fileName"], "file1.json");
     let acquired: Vec<_> = events.all().into_iter().filter(|e| matches!(e, Passed::Acquired(_))).collect();
@@ -102,7 +80,7 @@ async fn a_download_that_never_gets_ready_is_given_up() {
     let never = || -> File { Box::new(|_| (200, NOT_FOUND.to_owned())) };
     let (upstream, url) = exporting((0..9).map(|_| never()).collect()).await;
     let (client, _) = client(config(&url));
-    let error = client.reports(&ReportExport::default()).await.unwrap_err();
+    let error = read_all(&client).await.unwrap_err();
     assert_eq!((error.code(), error.retry(), error.job()), (Some(404), Retry::Later, JobKind::Download));
     assert_eq!(upstream.seen().len(), 6, "one export, five downloads");
 }
@@ -113,7 +91,7 @@ async fn what_another_try_cannot_mend_is_not_tried_again() {
     for (body, code) in [(limited, Some(429)), (r#"{"responseCode":403}"#, Some(403))] {
         let (upstream, url) = exporting(vec![Box::new(move |_| (200, body.to_owned())), Box::new(whole)]).await;
         let (client, _) = client(config(&url));
-        assert_eq!(client.reports(&ReportExport::default()).await.unwrap_err().code(), code);
+        assert_eq!(read_all(&client).await.unwrap_err().code(), code);
         assert_eq!(upstream.seen().len(), 2);
     }
     let (upstream, url) = exporting(vec![
@@ -122,8 +100,8 @@ async fn what_another_try_cannot_mend_is_not_tried_again() {
     ])
     .await;
     let (client, _) = client(config(&url));
-    let read = client.reports(&ReportExport::default()).await.unwrap();
-    assert_eq!(read.completeness, Completeness::Incomplete(Incompleteness::BrokenOff));
+    let (_, end) = read_all(&client).await.unwrap();
+    assert_eq!(end.completeness, Completeness::Incomplete(Incompleteness::BrokenOff));
     assert_eq!(upstream.seen().len(), 2);
 }
 
@@ -132,8 +110,8 @@ async fn a_file_that_stays_cut_short_is_incomplete() {
     let cut = || -> File { Box::new(cut_short) };
     let (upstream, url) = exporting((0..5).map(|_| cut()).collect()).await;
     let (client, _) = client(config(&url));
-    let read = client.reports(&ReportExport::default()).await.unwrap();
-    assert_eq!(read.completeness, Completeness::Incomplete(Incompleteness::NoEnd));
+    let (_, end) = read_all(&client).await.unwrap();
+    assert_eq!(end.completeness, Completeness::Incomplete(Incompleteness::NoEnd));
     assert_eq!(upstream.seen().len(), 6);
 }
 
@@ -143,15 +121,15 @@ async fn a_download_too_long_for_one_look_is_read_whole() {
     let file = move |template: &str| (200, export_file(template, &ids.iter().map(String::as_str).collect::<Vec<_>>()));
     let (_upstream, url) = exporting(vec![Box::new(file)]).await;
     let (client, _) = client(config(&url));
-    let read = client.reports(&ReportExport::default()).await.unwrap();
-    assert_eq!((read.reports.len(), read.completeness), (3000, Completeness::Complete));
+    let (reports, end) = read_all(&client).await.unwrap();
+    assert_eq!((reports.len(), end.completeness), (3000, Completeness::Complete));
 }
 
 #[tokio::test]
 async fn a_line_that_is_too_long_is_given_up() {
     let (_upstream, url) = exporting(vec![Box::new(|_| (200, "x".repeat(17 * 1024 * 1024)))]).await;
     let (client, _) = client(config(&url));
-    let error = client.reports(&ReportExport::default()).await.unwrap_err();
+    let error = read_all(&client).await.unwrap_err();
     assert!(matches!(error, ClientError::TooLarge { .. }), "{error}");
 }
 
@@ -225,7 +203,7 @@ async fn a_download_is_answered_by_its_head_and_its_body_may_not_stall() {
     config.download_waits.clear();
     let (client, mut events) = client(config);
     let (done, told) = oneshot::channel();
-    tokio::spawn(async move { done.send(client.reports(&ReportExport::default()).await) });
+    tokio::spawn(async move { done.send(read_all(&client).await) });
     let mut export = asked(&listener).await;
     export.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\na.json").await.unwrap();
     let mut download = asked(&listener).await;
@@ -246,7 +224,7 @@ async fn a_download_that_breaks_half_way_is_asked_for_again() {
     let (listener, url) = raw().await;
     let (client, mut events) = client(config(&url));
     let (done, told) = oneshot::channel();
-    tokio::spawn(async move { done.send(client.reports(&ReportExport::default()).await) });
+    tokio::spawn(async move { done.send(read_all(&client).await) });
     let mut export = asked(&listener).await;
     export.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\na.json").await.unwrap();
     for _ in 0..5 {
@@ -269,7 +247,7 @@ async fn behind_a_closed_gate_nothing_is_sent() {
     }
     let (upstream, url) = Upstream::start(vec![reply(200, "a.json")]).await;
     let client = Client::new(config(&url), Arc::new(Closed)).unwrap();
-    let error = client.reports(&ReportExport::default()).await.unwrap_err();
+    let error = read_all(&client).await.unwrap_err();
     assert!(matches!(error, ClientError::GateClosed { .. }), "{error}");
     assert!(upstream.seen().is_empty());
 }

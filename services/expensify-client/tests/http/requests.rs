@@ -4,8 +4,8 @@ use crate::support::{self, Passed, SECRET, Upstream, client, config, nonce_of, r
 use axum::{body::Body, http::Response};
 use event_model::ReportState;
 use expensify_client::{
-    ClientError, FileSystem, JobKind, OpenGate, ReconciliationExport, ReconciliationType, ReportExport, ReportFilter,
-    RequestOutcome, Retry, SetupError, template,
+    ClientError, FileSystem, JobKind, OpenGate, PolicyOutcome, ReconciliationExport, ReconciliationType, ReportExport,
+    ReportFilter, RequestOutcome, Retry, SetupError, template,
 };
 use jiff::civil::date;
 use serde_json::json;
@@ -28,8 +28,9 @@ async fn an_export_is_a_form_post_with_every_field_percent_encoded() {
     let seen = &upstream.seen()[0];
     assert_eq!(seen.method, "POST");
     assert_eq!(seen.headers["content-type"], "application/x-www-form-urlencoded");
+    assert_eq!(seen.headers["accept-encoding"], "identity");
     assert!(seen.headers["user-agent"].to_str().unwrap().starts_with("expensewire/"));
-    for absent in ["expect", "authorization", "cookie", "referer", "accept-encoding"] {
+    for absent in ["expect", "authorization", "cookie", "referer"] {
         assert!(!seen.headers.contains_key(absent), "{absent}");
     }
     assert_eq!(seen.form.keys().collect::<Vec<_>>(), ["requestJobDescription", "template"]);
@@ -65,8 +66,10 @@ async fn the_other_reads_are_one_request_each() {
     let (client, mut events) = client(config(&url));
     let list = client.policy_list(true).await.unwrap();
     assert_eq!(list.iter().map(|p| p.policy_id.as_str()).collect::<Vec<_>>(), ["A1", "B2"]);
-    let policies = client.policies(&list).await.unwrap();
-    assert_eq!((policies.len(), policies[0].tags.as_ref().unwrap()[0].tags[0].name.as_str()), (1, "Ops"));
+    let read = client.policies_by_id(&list).await.unwrap();
+    let PolicyOutcome::Details(policy) = &read.outcomes["A1"] else { panic!("{:?}", read.outcomes) };
+    assert_eq!((policy.tags.as_ref().unwrap()[0].tags[0].name.as_str(), policy.name.as_deref()), ("Ops", Some("One")));
+    assert_eq!(read.outcomes["B2"], PolicyOutcome::Absent);
     assert_eq!(client.domain_cards("acme.example").await.unwrap()[0].card_id, "7");
     let reconciliation = ReconciliationExport {
         start_date: date(2026, 2, 1),
@@ -155,6 +158,47 @@ async fn an_answer_without_what_was_asked_is_not_an_empty_list() {
     let (_upstream, url) = Upstream::start(vec![reply(200, "a.json,b.json")]).await;
     let (client, _) = client(config(&url));
     assert!(matches!(client.export_reports(&export()).await, Err(ClientError::Unexpected { .. })));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_compressed_is_refused_unread() {
+    for (status, limited) in [(200, false), (429, true)] {
+        let encoded = move |_: &support::Seen| {
+            let response = Response::builder().status(status).header("content-encoding", "gzip");
+            response.body(Body::from(vec![0x1f, 0x8b, 8, 0])).unwrap()
+        };
+        let (_upstream, url) = Upstream::start(vec![Box::new(encoded)]).await;
+        let (client, mut events) = client(config(&url));
+        let error = client.export_reports(&export()).await.unwrap_err();
+        assert!(error.to_string().contains("encoded (gzip)"), "{error}");
+        assert_eq!((error.code() == Some(429), matches!(error, ClientError::RateLimited { .. })), (limited, limited));
+        let outcome = if limited { RequestOutcome::RateLimited } else { RequestOutcome::Transport };
+        assert_eq!(events.all()[1], Passed::Answered(outcome));
+    }
+    let identity = |_: &support::Seen| {
+        Response::builder().header("content-encoding", "Identity").body(Body::from("a.json")).unwrap()
+    };
+    let (_upstream, url) = Upstream::start(vec![Box::new(identity)]).await;
+    assert_eq!(client(config(&url)).0.export_reports(&export()).await.unwrap().name, "a.json");
+}
+
+#[tokio::test]
+async fn the_servers_clock_is_known_from_any_answer() {
+    let dated = |offset_s: i64| -> support::Reply {
+        Box::new(move |_| {
+            let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(offset_s);
+            let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap();
+            Response::builder().header("date", date).body(Body::from(r#"{"responseCode":403}"#)).unwrap()
+        })
+    };
+    let (_upstream, url) = Upstream::start(vec![dated(-7200), dated(9 * 365 * 86_400), dated(3600)]).await;
+    let (client, _) = client(config(&url));
+    assert_eq!(client.clock_offset(), None);
+    for wanted_s in [-7200, -7200, 3600] {
+        client.policy_list(true).await.unwrap_err();
+        let offset = client.clock_offset().unwrap().as_secs();
+        assert!((offset - wanted_s).abs() <= 1, "{offset} s where {wanted_s} s should be");
+    }
 }
 
 #[tokio::test]

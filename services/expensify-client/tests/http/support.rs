@@ -12,8 +12,10 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, Response},
 };
+use event_model::Report;
 use expensify_client::{
-    Client, ClientConfig, Credentials, Gate, GateClosed, JobKind, Permit, RequestOutcome, Timeouts, rows,
+    Client, ClientConfig, ClientError, Credentials, Gate, GateClosed, JobKind, Permit, ReportExport, RequestOutcome,
+    RowStep, RowsEnd, Timeouts, rows,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -153,6 +155,8 @@ pub fn nonce_of(template: &str) -> &str {
     template.split(' ').nth(2).unwrap()
 }
 
+const ROW_END: &str = r#""approvers":[],"actionList":[],"transactionList":[]}"#;
+
 /// What the engine would write for the template in `seen`, for open reports with these ids.
 pub fn export_file(template: &str, ids: &[&str]) -> String {
     let nonce = nonce_of(template);
@@ -165,12 +169,47 @@ pub fn export_file(template: &str, ids: &[&str]) -> String {
         let mut report = vec![Value::Null; rows::REPORT.len()];
         report[0] = json!(id);
         report[3] = json!("Open");
-        let row = json!({ "i": i, "report": report, "approvers": [], "actionList": [], "transactionList": [] });
-        file += &record("row", &row);
+        let report = Value::from(report);
+        file += &format!("{{\"t\":\"row\",\"i\":{i},\"report\":{report},{ROW_END}\n");
     }
     file + &record("end", &json!({ "nonce": nonce, "rows": ids.len(), "faults": 0, "done": true }))
 }
 
 fn record(kind: &str, fields: &Value) -> String {
     format!("{{\"t\":\"{kind}\",{}\n", &fields.to_string()[1..])
+}
+
+/// Status and body of a download, for the template of the export before it.
+pub type File = Box<dyn Fn(&str) -> (u16, String) + Send>;
+
+/// An upstream whose export succeeds and whose downloads are `downloads` of the file that its template asks for.
+pub async fn exporting(downloads: Vec<File>) -> (Upstream, String) {
+    let template = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&template);
+    let export = move |seen: &Seen| {
+        kept.lock().unwrap().clone_from(&seen.form["template"]);
+        Response::new(Body::from("file1.json"))
+    };
+    let mut replies: Vec<Reply> = vec![Box::new(export)];
+    for download in downloads {
+        let template = Arc::clone(&template);
+        replies.push(Box::new(move |_| {
+            let (status, body) = download(&template.lock().unwrap());
+            Response::builder().status(status).body(Body::from(body)).unwrap()
+        }));
+    }
+    Upstream::start(replies).await
+}
+
+/// The reports of an export, each read, and how the read ended.
+pub async fn read_all(client: &Client) -> Result<(Vec<Report>, RowsEnd), ClientError> {
+    let mut rows = client.report_rows(&ReportExport::default()).await?;
+    let mut reports = Vec::new();
+    while let Some(step) = rows.next().await? {
+        match step {
+            RowStep::Row(row) => reports.extend(rows.observed(&row)),
+            RowStep::Restarted => reports.clear(),
+        }
+    }
+    Ok((reports, rows.finish()))
 }

@@ -22,7 +22,9 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   GET    /v1/events/{sequence}
   GET    /v1/events/stream                 server-sent events; Last-Event-ID or ?after=
   GET    /v1/accounts                      also /v1/accounts/{name}
-  GET    /v1/event-types                   also /v1/event-types/{type}
+  POST   /v1/accounts/{name}/refresh       read now: all, or {\"report\": \"R00...\"}
+  POST   /v1/accounts/{name}/release       {\"scope\", \"ceiling\"}: what is withheld as missing is gone indeed
+  GET    /v1/event-types                   also /v1/event-types/{type} and /v1/event-types/{type}/schema
   GET    /v1/entities/{kind}/{id}          ?account=
   GET    /metrics  /livez  /readyz
 ";

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod auth;
+mod catalogue;
 mod events;
 mod idempotency;
 mod problems;

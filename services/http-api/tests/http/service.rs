@@ -1,14 +1,20 @@
 //! A served API, and a client of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use event_model::{
-    AccountName, Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject,
-    status::{AccountStatus, BudgetStatus, WatchStatus, WindowStatus},
+    AccountName, Data, Detection, EntityKind, EventDraft, EventType, LossReason, LostScope, Revision, Subject,
+    TimestampSource,
+    status::{AccountStatus, BudgetStatus, Notice, WatchStatus, WindowStatus, Withheld},
 };
 use event_store::{EventStore, Sealer, StoreConfig, StoredEvent};
 use futures_util::future::BoxFuture;
-use http_api::{ApiError, Deps, Metrics, TargetPolicy, ensure_admin_key, serve};
+use http_api::{
+    ApiError, Deps, Metrics, Refresh, Released, TargetPolicy, Watching, WatchingRefusal, ensure_admin_key, serve,
+};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -34,7 +40,46 @@ pub struct Service {
     pub stop: CancellationToken,
     pub served: JoinHandle<Result<(), ApiError>>,
     pub slow_check_begun: Arc<Notify>,
+    pub watcher: Arc<Watcher>,
     directory: TempDir,
+}
+
+/// What was asked of the watching of `acme`, and what it answers; `beta` is busy.
+#[derive(Default)]
+pub struct Watcher {
+    pub asked: Mutex<Vec<Refresh>>,
+}
+
+/// Entities that are withheld in the scope `reports` of `acme`.
+pub const MISSING: u64 = 20;
+
+impl Watching for Watcher {
+    fn refresh<'a>(&'a self, account: &'a AccountName, what: Refresh) -> BoxFuture<'a, Result<(), WatchingRefusal>> {
+        Box::pin(async move {
+            match account.as_str() {
+                "acme" => self.asked.lock().expect("lock").push(what),
+                "beta" => return Err(WatchingRefusal::Busy),
+                _ => return Err(WatchingRefusal::Stopped),
+            }
+            Ok(())
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        account: &'a AccountName,
+        scope: &'a str,
+        ceiling: u64,
+    ) -> BoxFuture<'a, Result<Released, WatchingRefusal>> {
+        Box::pin(async move {
+            match (account.as_str(), scope) {
+                ("acme", "reports") if ceiling < MISSING => Err(WatchingRefusal::OverCeiling { missing: MISSING }),
+                ("acme", "reports") => Ok(Released { removed: 0, confirming: MISSING }),
+                ("acme", _) => Err(WatchingRefusal::NotWithheld),
+                _ => Err(WatchingRefusal::Stopped),
+            }
+        })
+    }
 }
 
 /// Refuses one host, panics at another, takes a moment over a third and tells when it has begun to.
@@ -69,10 +114,12 @@ impl Service {
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry).expect("registered");
         let slow_check_begun = Arc::new(Notify::new());
+        let watcher = Arc::new(Watcher::default());
         let deps = Deps {
             store: store.clone(),
             sealer: Sealer::new(SEALING_KEY),
-            accounts: watch::channel(vec![account("acme"), account("beta")]).1,
+            accounts: watch::channel(vec![account("acme"), account("beta"), account("gone")]).1,
+            watching: Arc::clone(&watcher) as Arc<dyn Watching>,
             registry,
             targets: Arc::new(Policy { slow_check_begun: Arc::clone(&slow_check_begun) }),
             version: "1.2.3".to_owned(),
@@ -82,7 +129,7 @@ impl Service {
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, deps, metrics, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { address, key, client, store, stop, served, slow_check_begun, directory }
+        Self { address, key, client, store, stop, served, slow_check_begun, watcher, directory }
     }
 
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
@@ -182,8 +229,14 @@ pub fn observed(id: &str, event_type: EventType, revision: u64, at: Timestamp) -
         account: name("acme"),
         subject: Subject::new(EntityKind::Report, id),
         revision: Revision(revision),
+        actor: None,
         data: Data { object: json!({"reportID": id, "policyID": "P1", "z": 1, "a": "é\n\"<"}), ..Data::default() },
-        detection: Detection { observed_at: at, not_before: None, inferred: false },
+        detection: Detection {
+            observed_at: at,
+            not_before: None,
+            inferred: false,
+            timestamp_source: TimestampSource::Observation,
+        },
     }
 }
 
@@ -192,22 +245,43 @@ pub fn name(text: &str) -> AccountName {
 }
 
 fn account(text: &str) -> AccountStatus {
+    let now = Timestamp::now();
     AccountStatus {
         name: name(text),
         budget: BudgetStatus {
             windows: vec![WindowStatus { window_s: 10, used: 1, limit: 5 }],
-            share: 1.0,
+            share: 0.5,
+            configured_share: 1.0,
+            last_limited_at: Some(now),
             next_start_at: None,
         },
         watches: vec![WatchStatus {
             name: "reports".to_owned(),
+            why: "due".to_owned(),
             cost_requests: 2,
+            read_s: Some(1.5),
+            read_bytes: Some(70_000),
             changes_per_hour: 3.5,
+            period_s: Some(8.0),
+            age_s: None,
+            expected_delay_s: Some(5.5),
             baselined: true,
             entities: Some(12),
-            fresh_as_of: Some(Timestamp::now()),
+            fresh_as_of: Some(now),
             failures: 0,
+            withheld: Some(Withheld { missing: MISSING, of: 120, since: now }),
+            set_aside: vec!["expenses[*].mcc".to_owned()],
         }],
+        confirming: 2,
+        lost: vec![LostScope {
+            scope: "policy/P1".to_owned(),
+            reason: LossReason::Role,
+            since: now,
+            missing: None,
+            of: None,
+        }],
+        clock_offset_s: Some(-1.25),
+        notices: vec![Notice { at: now, watch: "reports".to_owned(), message: "a field nobody knew".to_owned() }],
         last_error: None,
     }
 }

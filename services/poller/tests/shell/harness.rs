@@ -5,7 +5,7 @@ use std::time::Duration;
 use event_model::{Event, Sequence, status::AccountStatus};
 use event_store::{EventStore, StoreConfig};
 use expensify_client::Credentials;
-use poller::{AccountConfig, BudgetConfig, Metrics, PollerError};
+use poller::{AccountConfig, BudgetConfig, Handle, Metrics, PollerError};
 use prometheus::Registry;
 use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
@@ -21,6 +21,7 @@ pub struct Running {
     pub store: EventStore,
     pub status: watch::Receiver<Vec<AccountStatus>>,
     pub registry: Registry,
+    pub handle: Handle,
     stop: CancellationToken,
     task: JoinHandle<Result<(), PollerError>>,
 }
@@ -49,8 +50,10 @@ pub fn start(directory: &TempDir, accounts: Vec<AccountConfig>) -> Running {
     let metrics = Metrics::register(&registry).expect("names are free");
     let (sender, status) = watch::channel(Vec::new());
     let stop = CancellationToken::new();
-    let task = tokio::spawn(poller::run(accounts, store.clone(), metrics, sender, stop.clone()));
-    Running { store, status, registry, stop, task }
+    let names: Vec<_> = accounts.iter().map(|account| account.name.clone()).collect();
+    let (handle, inbox) = Handle::pair(&names);
+    let task = tokio::spawn(poller::run(accounts, store.clone(), metrics, sender, inbox, stop.clone()));
+    Running { store, status, registry, handle, stop, task }
 }
 
 impl Running {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in helpers of tests too, a panic is a failed test")]
 
 mod absence;
+mod asking;
 mod harness;
 mod spending;
 mod upstream;

@@ -56,8 +56,11 @@ async fn a_429_pauses_the_account_and_a_restart_does_not_end_the_pause() {
         let pause = status.budget.next_start_at.map(|at| at.duration_since(Timestamp::now()));
         pause.is_some_and(|pause| pause > SignedDuration::from_secs(25) && pause < SignedDuration::from_secs(31))
     };
-    running.until(paused).await;
+    let status = running.until(paused).await;
+    assert!(status.budget.share <= 0.5 && status.budget.configured_share == 1.0, "{:?}", status.budget);
+    assert!(status.budget.last_limited_at.is_some());
     assert!(running.metric("expensewire_expensify_rate_limited_total", &[("account", "acme")]) >= 1.0);
+    assert!(running.metric("expensewire_budget_share", &[("account", "acme")]) <= 0.5);
     // What was already let through may still arrive; the watches are three, so that is at most three.
     running.stop().await;
     let arrived = upstream.world().arrived.len();

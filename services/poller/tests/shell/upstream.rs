@@ -98,6 +98,8 @@ pub struct World {
     pub probes: u32,
     /// Of the last export that was asked for.
     pub nonce: String,
+    /// The ids that the last export was for, if it was for some.
+    pub asked_ids: Option<Vec<String>>,
 }
 
 #[derive(Clone)]
@@ -194,6 +196,8 @@ impl World {
                     return refusal(410, "this upstream renders reports and answers no probe");
                 };
                 self.nonce = head.split(' ').next().unwrap().to_owned();
+                let ids = job["inputSettings"]["filters"]["reportIDList"].as_str();
+                self.asked_ids = ids.map(|ids| ids.split(',').map(str::to_owned).collect());
                 "expensewire0fd99e06-a636-4974-b6bc-3ceb12163386.json".to_owned()
             }
             "download" => self.export(),
@@ -228,25 +232,28 @@ impl World {
         let empty = json!({ "categories": [], "reportFields": [], "tags": [], "tax": {}, "employees": [] });
         let garbled = |id: &str| self.garbled_policies.contains(id).then(|| json!({ "categories": 7 }));
         let of = |id: &&str| ((*id).to_owned(), garbled(id).unwrap_or_else(|| empty.clone()));
-        let details: serde_json::Map<_, _> = ids.iter().map(of).collect();
+        let there = |id: &&&str| self.policies.iter().any(|(known, _)| known == *id);
+        let details: serde_json::Map<_, _> = ids.iter().filter(there).map(of).collect();
         json!({ "policyInfo": details, "responseCode": 200 }).to_string()
     }
 
     fn export(&self) -> String {
         let columns = json!({ "report": REPORT_COLUMNS, "approvers": ["email", "date"],
             "actionList": ["action", "accountEmail", "created"], "transactionList": EXPENSE_COLUMNS });
+        let asked = |id: &str| self.asked_ids.as_ref().is_none_or(|ids| ids.iter().any(|asked| asked == id));
+        let reports: Vec<_> = self.reports.iter().filter(|(id, ..)| asked(id)).copied().collect();
         let begin = record(
             "begin",
             &json!({ "v": 1, "nonce": self.nonce, "addHeader": true, "kind": "sequence",
-            "size": self.reports.len(), "engine": "2.3.31", "locale": "en_US",
+            "size": reports.len(), "engine": "2.3.31", "locale": "en_US",
             "canary": "<>&'\"\\/ \u{e9} \u{20ac} \u{1f600} \u{2028} \t  .", "columns": columns }),
         );
         let end = record(
             "end",
-            &json!({ "nonce": self.nonce, "rows": self.reports.len(), "faults": 0, "done": !self.broken_off }),
+            &json!({ "nonce": self.nonce, "rows": reports.len(), "faults": 0, "done": !self.broken_off }),
         );
         let mut lines = vec![begin];
-        lines.extend(self.reports.iter().enumerate().map(|(at, report)| row(at, *report)));
+        lines.extend(reports.iter().enumerate().map(|(at, report)| row(at, *report)));
         lines.push(end);
         lines.join("\n") + "\n"
     }

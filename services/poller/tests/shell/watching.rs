@@ -1,9 +1,9 @@
 //! What is told, and what is not.
 
-use change_engine::{Seen, policy_drafts};
+use change_engine::{Paths, Seen, policy_drafts};
 use event_model::{Policy, Sequence};
 use jiff::Timestamp;
-use poller::{Metrics, PollerError};
+use poller::{Handle, Metrics, PollerError};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,11 @@ async fn a_first_sight_is_snapshots_and_later_changes_are_exactly_their_events()
     let place = |wanted: &str| events.iter().position(|event| event == wanted).expect(wanted);
     assert!(place("scope.snapshot scope/reports") > place(&format!("report.snapshot report/{SECOND}")));
     assert!(place("scope.snapshot scope/cards:acme.example") > place("card.snapshot card/5190011"));
-    running.until(baselined).await;
+    let status = running.until(baselined).await;
+    assert!(status.clock_offset_s.is_some());
+    for watch in &status.watches {
+        assert!(watch.period_s.is_some() && watch.expected_delay_s.is_some() && watch.entities.is_some(), "{watch:?}");
+    }
 
     let before = Timestamp::now();
     upstream.world().reports[0].1 = "SUBMITTED";
@@ -44,20 +48,25 @@ async fn a_first_sight_is_snapshots_and_later_changes_are_exactly_their_events()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_incomplete_export_changes_nothing_and_is_read_again() {
+async fn the_rows_of_an_incomplete_export_are_told_and_what_it_does_not_show_is_not_concluded() {
     let (upstream, directory) = (Upstream::start(World::small()).await, TempDir::new().unwrap());
     let mut running = start(&directory, vec![account(&upstream)]);
     running.until(baselined).await;
+    let fresh = running.status.borrow()[0].watches.iter().find(|watch| watch.name == "reports").unwrap().fresh_as_of;
     upstream.world().broken_off = true;
-    upstream.world().reports[0].1 = "SUBMITTED";
-    let failed = running.until(|status| status.last_error.is_some()).await;
-    assert_eq!(failed.watches[0].failures, 1);
-    assert_eq!(running.reads("reports", "incomplete"), 1.0);
-    assert_eq!(running.store.last_sequence(), Sequence(BASELINE as u64));
-    upstream.world().broken_off = false;
+    upstream.world().reports = vec![(FIRST, "SUBMITTED", 1_000)];
     let events = running.events(BASELINE + 1).await.split_off(BASELINE);
     assert_eq!(events, [format!("report.submitted report/{FIRST}")]);
-    running.until(|status| status.last_error.is_none() && status.watches[0].failures == 0).await;
+    let failed = running.until(|status| status.last_error.is_some()).await;
+    let reports = failed.watches.iter().find(|watch| watch.name == "reports").unwrap();
+    assert!(reports.failures >= 1 && reports.fresh_as_of == fresh && failed.confirming == 0, "{reports:?}");
+    assert!(running.reads("reports", "incomplete") >= 1.0);
+
+    upstream.world().reports.push((SECOND, "APPROVED", 2_000));
+    upstream.world().broken_off = false;
+    running.until(|status| status.last_error.is_none() && status.watches.iter().all(|w| w.failures == 0)).await;
+    running.another_round().await;
+    assert_eq!(running.store.last_sequence().0, BASELINE as u64 + 1);
     running.stop().await;
 }
 
@@ -86,7 +95,8 @@ async fn a_first_sight_that_was_cut_short_goes_on_as_one() {
     let (upstream, directory) = (Upstream::start(World::small()).await, TempDir::new().unwrap());
     let account = account(&upstream);
     let running = start(&directory, vec![]);
-    let seen = Seen { account: &account.name, observed_at: Timestamp::now(), not_before: None, baselined: false };
+    let (now, paths) = (Timestamp::now(), Paths::default());
+    let seen = Seen { account: &account.name, observed_at: now, not_before: None, baselined: false, paths: &paths };
     let policy = Policy { policy_id: POLICY.into(), name: Some("Old name".into()), ..Policy::default() };
     running.store.append(policy_drafts(&seen, None, &policy)).await.unwrap();
     running.stop().await;
@@ -126,7 +136,8 @@ async fn accounts_that_would_share_a_budget_or_a_name_are_refused() {
         let accounts = vec![account(&upstream), second];
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let (sender, _) = tokio::sync::watch::channel(Vec::new());
-        let run = poller::run(accounts, running.store.clone(), metrics, sender, CancellationToken::new());
+        let (_, inbox) = Handle::pair(&[]);
+        let run = poller::run(accounts, running.store.clone(), metrics, sender, inbox, CancellationToken::new());
         async { timeout(DEADLINE, run).await.expect("it does not start") }
     };
     let renamed = poller::AccountConfig { name: "other".parse().unwrap(), ..account(&upstream) };

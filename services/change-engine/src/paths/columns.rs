@@ -1,0 +1,158 @@
+//! Which paths the reads of a scope tell, so that a field that is new to us is not taken for a change of every entity.
+//!
+//! Three ways a field can be new, and what shows it:
+//!
+//! - *A later version of ours has it in its types.* Keys of our types are always present, `null` when blank, so an old object
+//!   without the key was written by software that did not know it ([`of_model`]).
+//! - *Our template asks for it now.* [`Shown::of_reports`] is recorded for each scope ([`Columns`]); what is not in the record is
+//!   new until a complete read has told it.
+//! - *The upstream tells it now*, under a name that we do not know. A key that no entity of the scope had and that most have
+//!   in one read came from the upstream, not from people ([`Shown::beside_model`]).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use event_model::{
+    Card, EntityKind, Expense, Feed, Policy, Report, ReportedExpense,
+    policy::{Category, Employee, ReportField, Tag, TagLevel, Tax, TaxRate},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::keys::is_keyed;
+
+/// Most paths that a scope remembers. The upstream has some dozens; a server that makes up keys must not fill the disk. When
+/// the record is full nothing counts as new any more.
+const MAX_COLUMNS: usize = 1024;
+
+/// The paths that one read tells, normalised.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// In any entity.
+    any: BTreeSet<String>,
+    /// In most of what could have them.
+    most: BTreeSet<String>,
+}
+
+impl Shown {
+    /// What reading reports tells: every path that our template asks for.
+    pub fn of_reports() -> Self {
+        let paths = of_model(EntityKind::Report);
+        Self { any: paths.clone(), most: paths.clone() }
+    }
+
+    /// What `objects`, each an entity of `kind`, have beside the keys of our types. A key of list items is in most when most
+    /// of the items that there are have it.
+    pub fn beside_model<'a>(kind: EntityKind, objects: impl IntoIterator<Item = &'a Value>) -> Self {
+        let mut counts = BTreeMap::new();
+        for object in objects {
+            *counts.entry(String::new()).or_insert(0) += 1;
+            count("", object, &mut counts);
+        }
+        let known = of_model(kind);
+        let unknown = |path: &&String| !path.is_empty() && !path.ends_with("[]") && !known.contains(*path);
+        let most = |path: &&String| counts[*path] * 2 > counts.get(holder(path)).copied().unwrap_or(0);
+        let any: BTreeSet<String> = counts.keys().filter(unknown).cloned().collect();
+        Self { most: any.iter().filter(most).cloned().collect(), any }
+    }
+}
+
+/// The paths that the complete reads of a scope have told so far; recorded with the scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Columns {
+    /// Normalised; `None` before the first complete read.
+    #[serde(default)]
+    told: Option<BTreeSet<String>>,
+}
+
+impl Columns {
+    /// The paths that this read tells of most entities and that no complete read before it told of any. None at first sight:
+    /// there all is new anyway.
+    pub fn new_in(&self, now: &Shown) -> BTreeSet<String> {
+        match &self.told {
+            Some(told) if told.len() < MAX_COLUMNS => now.most.difference(told).cloned().collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// A complete read told `now`.
+    pub fn take_in(&mut self, now: Shown) {
+        let told = self.told.get_or_insert_default();
+        let room = MAX_COLUMNS.saturating_sub(told.len());
+        let new: Vec<String> = now.any.into_iter().filter(|path| !told.contains(path)).take(room).collect();
+        told.extend(new);
+    }
+}
+
+/// The paths of our types for entities of `kind`: in objects that we write now they are always there.
+pub(crate) fn of_model(kind: EntityKind) -> &'static BTreeSet<String> {
+    static PATHS: LazyLock<BTreeMap<EntityKind, BTreeSet<String>>> =
+        LazyLock::new(|| EntityKind::ALL.into_iter().map(|kind| (kind, paths_of(&sample(kind)))).collect());
+    &PATHS[&kind]
+}
+
+/// One of each list's items, so that every key shows.
+fn sample(kind: EntityKind) -> Value {
+    let report =
+        json!({"reportID": "", "state": "", "approvers": [{"email": ""}], "expenses": [{"transactionID": ""}]});
+    let report = || serde_json::from_value::<Report>(report).expect("every other key may be missing");
+    let expense = ReportedExpense { expense: Expense::default(), ..ReportedExpense::default() };
+    let value = match kind {
+        EntityKind::Report => serde_json::to_value(report()),
+        EntityKind::Expense => serde_json::to_value(expense),
+        EntityKind::Policy => serde_json::to_value(policy()),
+        EntityKind::Card => serde_json::to_value(Card::default()),
+        EntityKind::Feed => serde_json::to_value(feed()),
+        EntityKind::Scope | EntityKind::Account | EntityKind::Subscription => Ok(Value::Null),
+    };
+    value.expect("entities have text keys and serialise")
+}
+
+fn policy() -> Policy {
+    let tags = TagLevel { tags: vec![Tag::default()], ..TagLevel::default() };
+    Policy {
+        categories: Some(vec![Category::default()]),
+        report_fields: Some(vec![ReportField::default()]),
+        tags: Some(vec![tags]),
+        tax: Some(Tax { rates: vec![TaxRate::default()], ..Tax::default() }),
+        employees: Some(vec![Employee::default()]),
+        ..Policy::default()
+    }
+}
+
+fn feed() -> Feed {
+    Feed { domain: String::new(), bank: String::new(), failed: false, cards: 0, failing: Vec::new(), result: None }
+}
+
+/// The normalised paths of every key in `object`, whatever its value.
+fn paths_of(object: &Value) -> BTreeSet<String> {
+    let mut counts = BTreeMap::new();
+    count("", object, &mut counts);
+    counts.into_keys().collect()
+}
+
+/// The path of what holds the last key of `path`: `categories[]` of `categories[].glCode`, the entity itself of `name`.
+fn holder(path: &str) -> &str {
+    path.rfind('.').map_or("", |dot| &path[..dot])
+}
+
+/// Counts each key at its normalised path, and each item of a keyed list at `list[]`.
+fn count(prefix: &str, value: &Value, counts: &mut BTreeMap<String, u64>) {
+    let Value::Object(map) = value else { return };
+    for (name, value) in map {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        *counts.entry(path.clone()).or_insert(0) += 1;
+        match value {
+            Value::Array(items) if is_keyed(name) => {
+                let path = format!("{path}[]");
+                for item in items {
+                    *counts.entry(path.clone()).or_insert(0) += 1;
+                    count(&path, item, counts);
+                }
+            }
+            _ => count(&path, value, counts),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The engine of tests and simulations: trees in memory, on a "disk" that outlives the store, with faults on demand.
+//!
+//! The disk knows what has been made durable and what has only been written: for each key that changed since the last
+//! [`Engine::make_durable`] it keeps what the key held then. A power cut puts those values back. A process that merely ends
+//! loses nothing, as with a file whose pages the kernel holds.
+//!
+//! Whoever had the disk open when the power was cut is dead: every later call of it fails, so that a forgotten handle can
+//! neither write to nor read from the disk that the next store has open.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Batch, Engine, Item, Scan, Tree};
+use crate::{Cause, StoreError};
+
+type Value = Arc<[u8]>;
+type Contents = BTreeMap<Vec<u8>, Value>;
+
+/// A disk in memory for [`EventStore::open_memory`](crate::EventStore::open_memory); clones are the same disk. It holds what
+/// survives a crash, and fails when it is told to. It is for tests and simulations: it goes with the process.
+#[derive(Clone, Default)]
+pub struct MemoryDisk {
+    platter: Arc<Mutex<Platter>>,
+}
+
+/// What failed below a store in memory.
+#[derive(Debug, thiserror::Error)]
+enum MemoryError {
+    #[error("the disk failed, as it was told to")]
+    Injected,
+    #[error("the power was cut")]
+    PowerCut,
+}
+
+#[derive(Default)]
+struct Platter {
+    trees: BTreeMap<String, Contents>,
+    /// What the keys that changed since then held when everything was made durable last, by tree.
+    before: BTreeMap<String, BTreeMap<Vec<u8>, Option<Value>>>,
+    /// Numbers those who have had the disk open; only the last may use it.
+    session: u64,
+    open: bool,
+    fault: Option<Fault>,
+    /// What is not durable goes when the disk is opened next.
+    doomed: bool,
+}
+
+/// A commit that is to fail.
+struct Fault {
+    /// How many succeed before it.
+    after: u64,
+    /// Whether what it was to keep is kept nevertheless.
+    stands: bool,
+}
+
+impl MemoryDisk {
+    /// What errors call the place of a store that has none.
+    pub(crate) const PLACE: &str = "memory";
+
+    /// Lets the commit after the next `commits` fail: the store answers [`StoreError::Commit`] and takes no more writes. With
+    /// `stands`, what it had written is there all the same when the disk is opened again; else everything since the commit
+    /// before it is gone. Whatever is made durable counts: each append that does not share its commit with others, each
+    /// durable write to a table, opening (once, of a new disk twice), and closing with relaxed writes outstanding.
+    pub fn fail_commit_after(&self, commits: u64, stands: bool) {
+        self.platter().fault = Some(Fault { after: commits, stands });
+    }
+
+    /// Cuts the power: what was written since the last commit that succeeded is gone, and whoever has the disk open can do
+    /// nothing more with it. The disk can be opened anew at once.
+    pub fn power_cut(&self) {
+        let mut platter = self.platter();
+        platter.roll_back();
+        platter.session += 1;
+        platter.open = false;
+    }
+
+    /// Takes hold of the disk, as one process does of a directory.
+    pub(crate) fn attach(&self) -> Result<MemoryEngine, StoreError> {
+        let mut platter = self.platter();
+        if platter.open {
+            return Err(StoreError::InUse { path: Self::PLACE.into(), pid: Some(std::process::id()) });
+        }
+        if mem::take(&mut platter.doomed) {
+            platter.roll_back();
+        }
+        platter.session += 1;
+        platter.open = true;
+        let hold = Hold { disk: self.clone(), session: platter.session };
+        Ok(MemoryEngine { hold: Arc::new(hold) })
+    }
+
+    fn platter(&self) -> MutexGuard<'_, Platter> {
+        self.platter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Platter {
+    fn set(&mut self, tree: &str, key: Vec<u8>, value: Option<Value>) {
+        let contents = self.trees.entry(tree.to_owned()).or_default();
+        let old = match value {
+            Some(value) => contents.insert(key.clone(), value),
+            None => contents.remove(&key),
+        };
+        self.before.entry(tree.to_owned()).or_default().entry(key).or_insert(old);
+    }
+
+    fn roll_back(&mut self) {
+        for (tree, keys) in mem::take(&mut self.before) {
+            for (key, value) in keys {
+                self.set(&tree, key, value);
+            }
+        }
+        self.before.clear();
+    }
+
+    fn make_durable(&mut self) -> Result<(), MemoryError> {
+        match &mut self.fault {
+            Some(fault) if fault.after == 0 => {
+                match fault.stands {
+                    true => self.before.clear(),
+                    false => self.doomed = true,
+                }
+                self.fault = None;
+                return Err(MemoryError::Injected);
+            }
+            Some(fault) => fault.after -= 1,
+            None => {}
+        }
+        self.before.clear();
+        Ok(())
+    }
+}
+
+/// The disk in the hands of one store; lets it go when the last handle is dropped.
+struct Hold {
+    disk: MemoryDisk,
+    session: u64,
+}
+
+impl Hold {
+    fn platter(&self) -> Result<MutexGuard<'_, Platter>, Cause> {
+        let platter = self.disk.platter();
+        if platter.session == self.session { Ok(platter) } else { Err(Arc::new(MemoryError::PowerCut)) }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Ok(mut platter) = self.platter() {
+            platter.open = false;
+        }
+    }
+}
+
+/// An open [`MemoryDisk`].
+pub struct MemoryEngine {
+    hold: Arc<Hold>,
+}
+
+impl Engine for MemoryEngine {
+    fn tree(&self, name: &str) -> Result<Arc<dyn Tree>, Cause> {
+        self.hold.platter()?.trees.entry(name.to_owned()).or_default();
+        Ok(Arc::new(MemoryTree { hold: Arc::clone(&self.hold), name: name.to_owned() }))
+    }
+
+    fn make_durable(&self) -> Result<(), Cause> {
+        self.hold.platter()?.make_durable().map_err(|error| Arc::new(error) as Cause)
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        let Ok(platter) = self.hold.platter() else { return 0 };
+        platter.trees.values().flatten().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+    }
+}
+
+struct MemoryTree {
+    hold: Arc<Hold>,
+    name: String,
+}
+
+impl Tree for MemoryTree {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Cause> {
+        let platter = self.hold.platter()?;
+        Ok(platter.trees.get(&self.name).and_then(|tree| tree.get(key)).map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, from: &[u8], to: Option<&[u8]>) -> Box<dyn Scan> {
+        let next = Bound::Included(from.to_vec());
+        let tree = Self { hold: Arc::clone(&self.hold), name: self.name.clone() };
+        Box::new(MemoryScan { tree, next, to: to.map(<[u8]>::to_vec), item: None })
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), Cause> {
+        let mut platter = self.hold.platter()?;
+        for (key, value) in batch.into_changes() {
+            platter.set(&self.name, key, value.map(Value::from));
+        }
+        Ok(())
+    }
+}
+
+struct MemoryScan {
+    tree: MemoryTree,
+    next: Bound<Vec<u8>>,
+    to: Option<Vec<u8>>,
+    /// What was given last.
+    item: Option<(Vec<u8>, Value)>,
+}
+
+impl Scan for MemoryScan {
+    fn next(&mut self) -> Result<Option<Item<'_>>, Cause> {
+        let platter = self.tree.hold.platter()?;
+        // Without an upper bound: one below the lower bound is no panic then.
+        let from = (self.next.as_ref().map(Vec::as_slice), Bound::Unbounded);
+        let first = platter.trees.get(&self.tree.name).and_then(|tree| tree.range::<[u8], _>(from).next());
+        let item = first.filter(|(key, _)| self.to.as_ref().is_none_or(|to| *key < to));
+        self.item = item.map(|(key, value)| (key.clone(), Arc::clone(value)));
+        if let Some((key, _)) = &self.item {
+            self.next = Bound::Excluded(key.clone());
+        }
+        Ok(self.item.as_ref().map(|(key, value)| (&key[..], &value[..])))
+    }
+}

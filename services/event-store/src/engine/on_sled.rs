@@ -1,0 +1,179 @@
+//! The engine that runs: sled 0.34 in a directory. The only code that knows sled.
+//!
+//! # Durability
+//!
+//! [`SledEngine::make_durable`] is the only place where anything becomes durable, in two steps, each against its own crash:
+//!
+//! 1. `flush`: sled writes its buffers to the file and calls `sync_file_range`. Without it, **kill -9** loses what is
+//!    still in our memory. It does not survive a power cut: `sync_file_range` neither writes the file's metadata (its
+//!    size, above all) nor empties the cache of the disk.
+//! 2. `fdatasync` of `db`, sled's only data file: metadata that is needed to read it, and the disk's cache. Without it,
+//!    a **power cut** loses what was acknowledged. [`DurabilityLevel::ProcessCrash`] leaves this step out, and nothing else.
+//!
+//! sled's periodic flusher runs too, but only because it is the one thread that cleans segments; nobody waits for it.
+//!
+//! # Opening
+//!
+//! sled reads the snapshot whose name sorts last, an unfinished one (`snap.*.generating`) included, and fails for good
+//! when it is cut short; and it does not replace a settings file (`conf`) that is cut short. Both are left by a kill at
+//! the wrong moment. Neither holds anything that `db` does not, so both are removed before sled looks.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Batch, Engine, Item, Scan, Tree};
+use crate::{Cause, DurabilityLevel, StoreConfig, StoreError, layout, lock::Lock};
+
+/// sled's data file.
+const DATA_FILE: &str = "db";
+/// sled's settings file.
+const SETTINGS_FILE: &str = "conf";
+/// How the names of snapshots that were not finished begin and end.
+const UNFINISHED_SNAPSHOT: (&str, &str) = ("snap.", ".generating");
+/// How often sled cleans segments. Not a durability setting.
+const CLEAN_EVERY_MS: u64 = 500;
+
+/// The open directory. Fields are dropped in this order: sled closes, then the directory is let go.
+pub struct SledEngine {
+    path: PathBuf,
+    db: sled::Db,
+    data: File,
+    durability: DurabilityLevel,
+    _lock: Lock,
+}
+
+impl SledEngine {
+    /// Locks `config.path`, which is made if need be, and opens or makes sled's files in it.
+    pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        let path = &config.path;
+        make_directory(path).map_err(failed(path, "make the directory"))?;
+        let lock = Lock::acquire(path)?;
+        lock.await_release(path, &path.join(DATA_FILE))?;
+        remove_unfinished(path).map_err(failed(path, "remove what an interrupted start left"))?;
+        let db = sled::Config::new()
+            .path(path)
+            .cache_capacity(config.cache_mib << 20)
+            .segment_size(layout::SEGMENT_BYTES)
+            .flush_every_ms(Some(CLEAN_EVERY_MS))
+            .open()
+            .map_err(failed(path, "open sled"))?;
+        let data = File::options().write(true).open(path.join(DATA_FILE)).map_err(failed(path, "open sled's data"))?;
+        sync_names(path).map_err(failed(path, "sync the directory"))?;
+        Ok(Self { path: path.clone(), db, data, durability: config.durability, _lock: lock })
+    }
+}
+
+impl Engine for SledEngine {
+    fn tree(&self, name: &str) -> Result<Arc<dyn Tree>, Cause> {
+        Ok(Arc::new(self.db.open_tree(name).map_err(cause)?))
+    }
+
+    /// See the head of this file.
+    fn make_durable(&self) -> Result<(), Cause> {
+        // Prevents the loss by kill -9: out of our memory.
+        self.db.flush().map_err(cause)?;
+        match self.durability {
+            // Prevents the loss by a power cut: out of the memories of the kernel and the disk.
+            DurabilityLevel::PowerLoss => self.data.sync_data().map_err(cause),
+            DurabilityLevel::ProcessCrash => Ok(()),
+        }
+    }
+
+    /// The length of all files of the directory. A file that is removed meanwhile counts nothing.
+    fn disk_bytes(&self) -> u64 {
+        let files = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
+    }
+}
+
+impl Tree for sled::Tree {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Cause> {
+        Ok(Self::get(self, key).map_err(cause)?.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, from: &[u8], to: Option<&[u8]>) -> Box<dyn Scan> {
+        let items = match to {
+            Some(to) => self.range(from..to),
+            None => self.range(from..),
+        };
+        Box::new(SledScan { items, item: None })
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), Cause> {
+        let mut changes = sled::Batch::default();
+        for (key, value) in batch.into_changes() {
+            match value {
+                Some(value) => changes.insert(key, value),
+                None => changes.remove(key),
+            }
+        }
+        self.apply_batch(changes).map_err(cause)
+    }
+}
+
+struct SledScan {
+    items: sled::Iter,
+    /// What was given last.
+    item: Option<(sled::IVec, sled::IVec)>,
+}
+
+impl Scan for SledScan {
+    fn next(&mut self) -> Result<Option<Item<'_>>, Cause> {
+        self.item = self.items.next().transpose().map_err(cause)?;
+        Ok(self.item.as_ref().map(|(key, value)| (&key[..], &value[..])))
+    }
+}
+
+fn cause<E: std::error::Error + Send + Sync + 'static>(error: E) -> Cause {
+    Arc::new(error)
+}
+
+fn failed<E: std::error::Error + Send + Sync + 'static>(path: &Path, step: &'static str) -> impl Fn(E) -> StoreError {
+    move |error| StoreError::Open { path: path.to_path_buf(), step, source: cause(error) }
+}
+
+/// See "Opening" at the head of this file.
+fn remove_unfinished(path: &Path) -> io::Result<()> {
+    let (begin, end) = UNFINISHED_SNAPSHOT;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(begin) && name.ends_with(end)) {
+            tracing::info!(file = %entry.path().display(), "removed a snapshot that was not finished");
+            fs::remove_file(entry.path())?;
+        }
+    }
+    let settings = path.join(SETTINGS_FILE);
+    if settings.exists() && !path.join(DATA_FILE).exists() {
+        fs::remove_file(settings)?;
+    }
+    Ok(())
+}
+
+/// Against a power cut soon after the first start: the names in the directory and sled's settings, which sled does not
+/// sync itself.
+fn sync_names(path: &Path) -> io::Result<()> {
+    File::open(path.join(SETTINGS_FILE))?.sync_all()?;
+    if cfg!(unix) {
+        File::open(path)?.sync_all()?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Makes the directory, for its owner alone: the log holds people's names, addresses and what they spent.
+#[cfg(unix)]
+fn make_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn make_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}

@@ -1,0 +1,142 @@
+//! What every engine must hold, against a map; see the head of [`crate::engine`].
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::support::{Place, contents, insert, on_each_engine};
+use crate::{
+    StoreError,
+    engine::{Batch, Scan, Tree, scan_prefix},
+};
+
+on_each_engine!(
+    a_scan_gives_the_keys_from_its_start_and_below_its_end,
+    a_scan_goes_on_while_keys_come_and_go,
+    trees_are_apart_and_there_again_when_the_engine_is_opened_again,
+    one_at_a_time_has_the_place,
+);
+
+fn keys(scan: &mut dyn Scan) -> Vec<String> {
+    let mut keys = Vec::new();
+    while let Some((key, _)) = scan.next().expect("readable") {
+        keys.push(String::from_utf8(key.to_vec()).expect("text"));
+    }
+    keys
+}
+
+async fn a_scan_gives_the_keys_from_its_start_and_below_its_end(place: Place) {
+    let tree = place.engine().tree("t").expect("a tree");
+    for key in ["b", "a", "ab", "c", "aa"] {
+        insert(&*tree, key.as_bytes(), b"v");
+    }
+    let range = |from: &str, to: Option<&str>| keys(&mut *tree.scan(from.as_bytes(), to.map(str::as_bytes)));
+    assert_eq!(range("", None), ["a", "aa", "ab", "b", "c"]);
+    assert_eq!(range("aa", Some("b")), ["aa", "ab"]);
+    assert_eq!(range("aaa", Some("bb")), ["ab", "b"]);
+    assert_eq!(range("b", None), ["b", "c"]);
+    for (from, to) in [("b", "b"), ("c", "a"), ("d", "e"), ("", "")] {
+        assert_eq!(range(from, Some(to)), [""; 0], "{from} to {to}");
+    }
+    assert_eq!(keys(&mut *scan_prefix(&*tree, b"a")), ["a", "aa", "ab"]);
+    assert_eq!(keys(&mut *scan_prefix(&*tree, b"")), ["a", "aa", "ab", "b", "c"]);
+    assert_eq!(tree.get(b"aa").expect("readable"), Some(b"v".to_vec()));
+    assert_eq!(tree.get(b"aaa").expect("readable"), None);
+}
+
+async fn a_scan_goes_on_while_keys_come_and_go(place: Place) {
+    let tree = place.engine().tree("t").expect("a tree");
+    for number in 0..1000_u32 {
+        insert(&*tree, &number.to_be_bytes(), b"before");
+    }
+    let mut scan = tree.scan(&[], None);
+    let mut seen = Vec::new();
+    while let Some((key, _)) = scan.next().expect("readable") {
+        let number = u32::from_be_bytes(key.try_into().expect("four bytes"));
+        seen.push(number);
+        let mut batch = Batch::default();
+        batch.remove(number.to_be_bytes());
+        batch.insert((2000 + number).to_be_bytes(), "later");
+        // A thousand more, and then there is an end.
+        (number < 1000).then(|| tree.apply(batch)).transpose().expect("written");
+    }
+    assert_eq!(seen, (0..1000).chain(2000..3000).collect::<Vec<_>>());
+}
+
+async fn trees_are_apart_and_there_again_when_the_engine_is_opened_again(place: Place) {
+    let engine = place.engine();
+    insert(&*engine.tree("one").expect("a tree"), b"k", b"1");
+    insert(&*engine.tree("two").expect("a tree"), b"k", b"2");
+    insert(&*engine.tree("one").expect("the same tree"), b"l", b"");
+    engine.make_durable().expect("durable");
+    assert!(engine.disk_bytes() > 0);
+    drop(engine);
+    let engine = place.engine();
+    let one = contents(&*engine.tree("one").expect("a tree"));
+    assert_eq!(one, [(b"k".to_vec(), b"1".to_vec()), (b"l".to_vec(), Vec::new())]);
+    assert_eq!(contents(&*engine.tree("two").expect("a tree")), [(b"k".to_vec(), b"2".to_vec())]);
+}
+
+async fn one_at_a_time_has_the_place(place: Place) {
+    let store = place.open();
+    let pid = std::process::id();
+    let refused = place.try_open().map(drop);
+    assert!(matches!(refused, Err(StoreError::InUse { pid: Some(holder), .. }) if holder == pid), "{refused:?}");
+    let table = store.table::<u8>(crate::TableName::Keys);
+    drop(store);
+    assert!(matches!(place.try_open().map(drop), Err(StoreError::InUse { .. })), "a table is a handle, too");
+    drop(table);
+    place.open();
+}
+
+/// A key and its value; none: it is removed.
+type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// Batches over few keys, which meet often.
+fn batches() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    let key = prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(255)], 0..4);
+    let value = prop::option::weighted(0.7, prop::collection::vec(any::<u8>(), 0..40));
+    prop::collection::vec(prop::collection::vec((key, value), 0..12), 0..12)
+}
+
+fn check(tree: &dyn Tree, model: &BTreeMap<Vec<u8>, Vec<u8>>) {
+    assert_eq!(contents(tree), model.clone().into_iter().collect::<Vec<_>>());
+    for bound in [&[][..], &[0], &[1, 0], &[1, 255], &[255, 255]] {
+        let from_there: Vec<_> = model.range(bound.to_vec()..).map(|(key, _)| key.clone()).collect();
+        let (mut scan, mut found) = (tree.scan(bound, None), Vec::new());
+        while let Some((key, _)) = scan.next().expect("readable") {
+            found.push(key.to_vec());
+        }
+        assert_eq!(found, from_there);
+        assert_eq!(tree.get(bound).expect("readable"), model.get(bound).cloned());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_batches_leave_what_a_map_holds(batches in batches()) {
+        for place in [Place::sled(), Place::memory()] {
+            let tree = place.engine().tree("t").expect("a tree");
+            let mut model = BTreeMap::new();
+            for changes in &batches {
+                let mut batch = Batch::default();
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => {
+                            batch.insert(key.clone(), value.clone());
+                            model.insert(key.clone(), value.clone());
+                        }
+                        None => {
+                            batch.remove(key.clone());
+                            model.remove(key);
+                        }
+                    }
+                }
+                tree.apply(batch).expect("applied");
+                check(&*tree, &model);
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Crashes at every moment, on a disk that fails when it is told to: what was acknowledged stands, what was not is there
+//! whole or not at all.
+
+use event_model::Sequence;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::support::{account, all, assert_whole, draft, drafts, subject};
+use crate::{Durability, EventStore, MemoryDisk, StoreError, StoredEvent, TableName};
+
+fn open(disk: &MemoryDisk) -> EventStore {
+    EventStore::open_memory(disk).expect("the store opens")
+}
+
+async fn value(store: &EventStore, key: &str) -> Option<u32> {
+    store.table(TableName::Progress).get(key).await.expect("readable")
+}
+
+#[tokio::test]
+async fn a_power_cut_takes_what_was_not_durable_and_nothing_else() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk);
+    let table = store.table::<u32>(TableName::Progress);
+    table.put("durable", &1, Durability::Durable).await.expect("written");
+    store.append(drafts("R", 3)).await.expect("appended");
+    table.put("durable", &2, Durability::Relaxed).await.expect("visible");
+    table.put("relaxed", &1, Durability::Relaxed).await.expect("visible");
+    disk.power_cut();
+    let kept = open(&disk);
+    assert_eq!(assert_whole(&kept).await.len(), 3);
+    assert_eq!(value(&kept, "durable").await, Some(1));
+    assert_eq!(value(&kept, "relaxed").await, None);
+}
+
+#[tokio::test]
+async fn whoever_had_the_disk_open_can_do_nothing_more_after_a_power_cut() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk);
+    store.append(drafts("R", 1)).await.expect("appended");
+    disk.power_cut();
+    let next = open(&disk);
+    let refused = store.append(drafts("S", 1)).await;
+    assert!(matches!(refused, Err(StoreError::Read { .. } | StoreError::Commit { .. })), "{refused:?}");
+    assert!(matches!(store.read_after(Sequence::START, 9).await, Err(StoreError::Read { .. })));
+    drop(store);
+    assert!(matches!(EventStore::open_memory(&disk).map(drop), Err(StoreError::InUse { .. })), "the next one has it");
+    next.append(vec![draft("R0", 2, json!({}))]).await.expect("appended");
+    assert_eq!(assert_whole(&next).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_commit_is_told_and_stands_or_not_as_the_disk_was_told() {
+    for stands in [false, true] {
+        let disk = MemoryDisk::default();
+        let store = open(&disk);
+        disk.fail_commit_after(1, stands);
+        let table = store.table::<u32>(TableName::Progress);
+        store.append(drafts("before", 2)).await.expect("the first commit from now");
+        table.put("k", &1, Durability::Relaxed).await.expect("visible");
+        let failed = store.append(drafts("R", 3)).await;
+        assert!(matches!(failed, Err(StoreError::Commit { .. })), "{failed:?}");
+        assert!(matches!(store.append(drafts("S", 1)).await, Err(StoreError::Poisoned)));
+        assert_eq!(store.last_sequence(), Sequence(2));
+        assert_eq!(store.entity(&account(), &subject("R0")).await.expect("readable"), None);
+        drop((store, table));
+        let store = open(&disk);
+        assert_eq!(assert_whole(&store).await.len(), if stands { 5 } else { 2 });
+        assert_eq!(value(&store, "k").await, stands.then_some(1));
+        store.append(drafts("again", 1)).await.expect("writes are taken again");
+    }
+}
+
+#[tokio::test]
+async fn a_start_whose_sync_fails_shows_nothing_and_the_next_one_may_succeed() {
+    let disk = MemoryDisk::default();
+    open(&disk).append(drafts("R", 2)).await.expect("appended");
+    disk.fail_commit_after(0, false);
+    let refused = EventStore::open_memory(&disk).map(drop);
+    assert!(matches!(refused, Err(StoreError::Open { step: "sync what was found", .. })), "{refused:?}");
+    assert_eq!(assert_whole(&open(&disk)).await.len(), 2);
+    // Of a new disk every step of the first start may fail.
+    for commits in 0..2 {
+        let disk = MemoryDisk::default();
+        disk.fail_commit_after(commits, false);
+        assert!(matches!(EventStore::open_memory(&disk).map(drop), Err(StoreError::Open { .. })));
+        disk.power_cut();
+        open(&disk).append(drafts("R", 1)).await.expect("appended");
+    }
+}
+
+#[tokio::test]
+async fn the_same_calls_leave_the_same_disk_however_long_they_take() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk);
+    let table = store.table::<u32>(TableName::Progress);
+    table.put("k", &1, Durability::Relaxed).await.expect("visible");
+    // Not a wait for anything: nothing must happen, however long.
+    tokio::time::sleep(2 * crate::RELAXED_FLUSH).await;
+    disk.power_cut();
+    assert_eq!(value(&open(&disk), "k").await, None);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append(u8),
+    Put(u32, bool),
+    /// How many commits from now on; whether it stands.
+    FailCommit(u64, bool),
+    PowerCut,
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1..5_u8).prop_map(Step::Append),
+        3 => (any::<u32>(), any::<bool>()).prop_map(|(value, durable)| Step::Put(value, durable)),
+        1 => (0..4_u64, any::<bool>()).prop_map(|(after, stands)| Step::FailCommit(after, stands)),
+        1 => Just(Step::PowerCut),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+/// What may be found, for the log and for the one key of the table: what was acknowledged, and what was not yet.
+#[derive(Default)]
+struct Model {
+    acknowledged: Vec<StoredEvent>,
+    /// The ids of an append whose commit failed.
+    in_doubt: Vec<String>,
+    values: Vec<Option<u32>>,
+}
+
+impl Model {
+    /// The store after a start, or before any: what it holds is what may be.
+    async fn found(&mut self, store: &EventStore) {
+        let events = assert_whole(store).await;
+        let (kept, more) = events.split_at(self.acknowledged.len().min(events.len()));
+        assert_eq!(kept, self.acknowledged, "what was acknowledged stands");
+        let more: Vec<_> = more.iter().map(|event| event.head.subject.id.clone()).collect();
+        assert!(more.is_empty() || more == self.in_doubt, "half of an append: {more:?} of {:?}", self.in_doubt);
+        let value = value(store, "k").await;
+        assert!(self.values.contains(&value), "{value:?} of {:?}", self.values);
+        *self = Self { acknowledged: events, in_doubt: Vec::new(), values: vec![value] };
+    }
+}
+
+async fn run(steps: Vec<Step>) {
+    let (disk, mut model) = (MemoryDisk::default(), Model { values: vec![None], ..Model::default() });
+    let (mut store, mut appends) = (open(&disk), 0);
+    for step in steps {
+        let failed = match step {
+            Step::Append(count) => {
+                appends += 1;
+                let drafts = drafts(&format!("{appends}-"), count.into());
+                let ids = drafts.iter().map(|draft| draft.subject.id.clone()).collect();
+                match store.append(drafts).await {
+                    Ok(events) => {
+                        model.acknowledged.extend(events);
+                        // A relaxed value before it is durable with it.
+                        model.values = model.values.split_off(model.values.len() - 1);
+                        false
+                    }
+                    Err(_) => {
+                        model.in_doubt = ids;
+                        true
+                    }
+                }
+            }
+            Step::Put(value, durable) => {
+                let durability = if durable { Durability::Durable } else { Durability::Relaxed };
+                model.values.push(Some(value));
+                let put = store.table::<u32>(TableName::Progress).put("k", &value, durability).await;
+                if durable && put.is_ok() {
+                    model.values = vec![Some(value)];
+                }
+                put.is_err()
+            }
+            Step::FailCommit(after, stands) => {
+                disk.fail_commit_after(after, stands);
+                false
+            }
+            Step::PowerCut => {
+                disk.power_cut();
+                true
+            }
+            Step::Reopen => true,
+        };
+        if failed {
+            drop(store);
+            // The fault may be waiting for the start, too.
+            store = EventStore::open_memory(&disk).unwrap_or_else(|_| open(&disk));
+            model.found(&store).await;
+        }
+    }
+    assert_eq!(all(&store).await, model.acknowledged);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_fails_and_whenever_the_power_goes_nothing_acknowledged_is_lost(
+        steps in prop::collection::vec(step(), 1..24),
+    ) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(run(steps));
+    }
+}

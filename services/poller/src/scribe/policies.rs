@@ -1,0 +1,179 @@
+//! What reads of policies mean for the log.
+//!
+//! The list says which policies the credential administers; it is the scope. A policy that it does not show is read by its id
+//! together with the list of all that the credential sees: listed in a lower role, or not permitted (403), access to it is
+//! lost; neither listed nor found, twice, it is removed. Only what is listed is in sight, so of what is not, no report is
+//! missing.
+
+mod confirm;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use change_engine::{
+    Seen,
+    absence::Confirmation,
+    access::is_lost,
+    paths::{Paths, columns::Shown, volatile::Tally},
+    policy_drafts,
+};
+use event_model::{EntityKind, EventDraft, Policy, entity::fingerprint};
+use event_store::{Durability, StoreError};
+use expensify_client::{PolicyOutcome, PolicySummary};
+use jiff::{Timestamp, civil::Date};
+use serde_json::Value;
+
+pub use confirm::PoliciesConfirmed;
+
+use super::{
+    Ingested, Scribe,
+    compare::object_of,
+    record::{Gap, WatchRecord, note_missing},
+    watch::{POLICIES, Watch},
+};
+
+/// So often a read is compared again when something else changed its entities meanwhile.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// A read of the policies.
+#[derive(Clone, Debug)]
+pub struct PoliciesSeen {
+    /// When the list was asked for.
+    pub started_at: Timestamp,
+    /// When the last answer was there.
+    pub observed_at: Timestamp,
+    /// The policies that the credential administers.
+    pub listed: Vec<PolicySummary>,
+    /// Their details, of those that were asked for.
+    pub outcomes: BTreeMap<String, PolicyOutcome>,
+}
+
+impl Scribe {
+    /// Takes in a read of the policies.
+    pub async fn policies(&mut self, seen: PoliciesSeen) -> Result<Ingested, StoreError> {
+        self.policies_hurried = false;
+        self.notice_clock(seen.observed_at);
+        for _ in 1..MAX_ATTEMPTS {
+            match self.take_policies(&seen).await {
+                Err(StoreError::RevisionConflict { .. }) => self.reload_states(EntityKind::Policy).await?,
+                done => return done,
+            }
+        }
+        self.take_policies(&seen).await
+    }
+
+    async fn take_policies(&mut self, seen: &PoliciesSeen) -> Result<Ingested, StoreError> {
+        let ids = seen.listed.iter().map(|summary| &summary.policy_id);
+        let listed: BTreeSet<String> = ids.filter(|id| self.is_watched(Some(id.as_str()))).cloned().collect();
+        let back: Vec<String> = listed.iter().map(|id| format!("policy/{id}")).collect();
+        let told: Vec<(&String, &Policy, Value)> = details(seen, &listed).collect();
+        let unknown = Shown::beside_model(EntityKind::Policy, told.iter().map(|(_, _, object)| object));
+
+        let before = self.record(POLICIES).clone();
+        let set_aside = before.volatility.set_aside().clone();
+        let paths = Paths { set_aside, new: before.columns.new_in(&unknown) };
+        let (mut drafts, mut tally, mut changes) = (Vec::new(), Tally::default(), 0);
+        for (id, policy, object) in &told {
+            let of_policy = self.policy_drafts(id, policy, object, seen, &before, &paths).await?;
+            tally.count(&of_policy);
+            changes += u64::from(of_policy.iter().any(|draft| !draft.event_type.is_snapshot()));
+            drafts.extend(of_policy);
+        }
+        self.tell(drafts).await?;
+        for scope in back.iter().filter(|scope| is_lost(&self.access, scope)).cloned().collect::<Vec<_>>() {
+            self.regain(&scope, seen.observed_at).await?;
+        }
+        self.look_over(&listed, seen.started_at, before.fresh_as_of);
+        self.note_absent_policies(&listed, seen.started_at);
+
+        let unread = listed.iter().filter(|id| !self.policies.contains_key(*id)).cloned().collect();
+        let reach = self.config.policies.join(",");
+        let record = self.record(POLICIES);
+        record.columns.take_in(unknown);
+        let set_aside = record.volatility.after_read(tally, told.len() as u64);
+        (record.fresh_as_of, record.entities) = (Some(seen.started_at), Some(listed.len() as u64));
+        (record.unread, record.reach, record.refused_since) = (unread, reach, None);
+        let withheld = record.absences.withheld().is_some();
+        self.note_set_aside(&Watch::Policies, &set_aside, seen.observed_at);
+        self.end_list(POLICIES, &before, seen.observed_at, listed.len() as u64).await?;
+        self.tables.policies.put(&self.key("policies/all"), &self.sight, Durability::Relaxed).await?;
+        self.regain_refused(POLICIES, seen.observed_at).await?;
+        self.note_withheld(POLICIES, seen.observed_at).await?;
+        Ok(Ingested { entities: listed.len() as u64, changes, withheld, ..Ingested::default() })
+    }
+
+    async fn policy_drafts(
+        &self,
+        id: &str,
+        policy: &Policy,
+        object: &Value,
+        read: &PoliciesSeen,
+        before: &WatchRecord,
+        paths: &Paths,
+    ) -> Result<Vec<EventDraft>, StoreError> {
+        let state = self.policies.get(id);
+        if state.is_some_and(|state| !state.removed && state.fingerprint == fingerprint(object)) {
+            return Ok(Vec::new());
+        }
+        let known = self.known(state).await?;
+        let gap = self.sight.gaps.get(id).filter(|gap| gap.until.is_none()).and_then(|gap| gap.from);
+        let missing = before.missing.get(id).and_then(|missing| missing.last_shown);
+        let seen = Seen {
+            account: &self.config.account,
+            observed_at: read.observed_at,
+            not_before: missing.or(gap).or(before.fresh_as_of).filter(|at| *at < read.observed_at),
+            baselined: self.is_baselined(POLICIES, before) && !before.unread.contains(id),
+            paths,
+        };
+        Ok(policy_drafts(&seen, known.as_ref(), policy))
+    }
+
+    /// Notes which policies are in sight, and since when others are not.
+    fn look_over(&mut self, listed: &BTreeSet<String>, started_at: Timestamp, last: Option<Timestamp>) {
+        let sight = &mut self.sight;
+        for id in sight.visible.difference(listed) {
+            sight.gaps.insert(id.clone(), Gap { from: last, since: started_at, until: None });
+        }
+        for id in listed {
+            if let Some(gap) = sight.gaps.get_mut(id).filter(|gap| gap.until.is_none()) {
+                gap.until = Some(started_at);
+            }
+        }
+        sight.visible.clone_from(listed);
+    }
+
+    /// Forgets the gaps after which every export has been read whole.
+    pub(super) fn forget_gaps(&mut self, today: Date) {
+        let scopes = self.reports.shape.scopes(today);
+        let fresh = scopes.iter().map(|scope| self.records.get(&scope.name()).and_then(|record| record.fresh_as_of));
+        let oldest = fresh.min().flatten();
+        self.sight.gaps.retain(|_, gap| gap.until.is_none() || oldest.is_none_or(|oldest| Some(oldest) < gap.until));
+    }
+
+    fn note_absent_policies(&mut self, listed: &BTreeSet<String>, started_at: Timestamp) {
+        let in_sight =
+            |id: &&String| self.is_watched(Some(id.as_str())) && !is_lost(&self.access, &format!("policy/{id}"));
+        let live = self.policies.iter().filter(|(_, state)| !state.removed).map(|(id, _)| id);
+        let live: BTreeSet<String> = live.filter(in_sight).cloned().collect();
+        let missed: BTreeSet<String> = live.difference(listed).cloned().collect();
+        let record = self.record(POLICIES);
+        record.missing.retain(|id, _| missed.contains(id));
+        for id in &missed {
+            note_missing(&mut record.missing, id, started_at, record.fresh_as_of, false);
+        }
+        let of = live.len() as u64;
+        // Nothing is removed by a list; what is withheld is told with the access.
+        let _ = record.absences.after_scope_read(Confirmation::ById, started_at, missed, of);
+    }
+}
+
+/// The details of those that are in reach, with their objects.
+fn details<'a>(
+    seen: &'a PoliciesSeen,
+    listed: &'a BTreeSet<String>,
+) -> impl Iterator<Item = (&'a String, &'a Policy, Value)> {
+    let told = seen.outcomes.iter().filter_map(|(id, outcome)| match outcome {
+        PolicyOutcome::Details(policy) => Some((id, &**policy)),
+        _ => None,
+    });
+    told.filter(|(id, _)| listed.contains(*id)).map(|(id, policy)| (id, policy, object_of(policy)))
+}

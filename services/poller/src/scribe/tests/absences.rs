@@ -1,0 +1,167 @@
+//! What is not shown any more.
+
+use event_model::Report;
+
+use super::desk::{Desk, POLICY, at, date, expense, report, reports};
+use crate::scribe::ReleaseError;
+
+#[tokio::test]
+async fn a_report_is_removed_with_its_expenses_after_two_reads_by_id_that_do_not_show_it() {
+    let lines = vec![expense("7", 5)];
+    let with_line = Report { expenses: vec![], ..report("R00", "OPEN") };
+    let mut desk = Desk::with(&[with_line, report("R01", "OPEN"), report("R02", "OPEN")]).await;
+    desk.export(
+        5,
+        &[Report { expenses: lines, ..report("R00", "OPEN") }, report("R01", "OPEN"), report("R02", "OPEN")],
+    )
+    .await;
+    let before = desk.count();
+    desk.export(10, &reports(3)[1..]).await;
+    desk.list(12, &[POLICY]).await;
+    assert_eq!(desk.follow_up(14, &[]).await, ["R00"]);
+    assert!(!desk.wants("reports:by-id", 20), "too soon");
+    assert_eq!(desk.count(), before, "nothing is said before the second");
+    assert_eq!(desk.follow_up(30, &[]).await, ["R00"]);
+    assert_eq!(desk.told(before).await, ["report.removed report/R00", "expense.removed expense/7"]);
+    let events = desk.full_events().await.split_off(before);
+    assert!(events.iter().all(|event| event.detection.not_before == Some(at(5))), "the last read that showed it");
+    desk.export(40, &reports(3)[1..]).await;
+    assert_eq!((desk.count(), desk.wants("reports:by-id", 60)), (before + 2, false));
+}
+
+#[tokio::test]
+async fn what_a_read_by_id_shows_is_not_missing() {
+    let mut desk = Desk::with(&reports(3)).await;
+    let before = desk.count();
+    desk.export(10, &reports(3)[1..]).await;
+    let moved = Report { policy_id: Some("B2".into()), ..report("R00", "OPEN") };
+    desk.follow_up(11, &[moved]).await;
+    assert_eq!(desk.told(before).await, ["report.updated report/R00"]);
+    desk.export(20, &reports(3)[1..]).await;
+    assert!(!desk.wants("reports:by-id", 40), "it is on a policy that is not in sight");
+}
+
+#[tokio::test]
+async fn a_report_that_comes_back_in_between_starts_anew() {
+    let mut desk = Desk::with(&reports(3)).await;
+    let before = desk.count();
+    desk.export(10, &reports(3)[1..]).await;
+    desk.list(12, &[POLICY]).await;
+    desk.follow_up(14, &[]).await;
+    desk.export(20, &reports(3)).await;
+    assert!(!desk.wants("reports:by-id", 40));
+    desk.export(50, &reports(3)[1..]).await;
+    desk.list(52, &[POLICY]).await;
+    desk.follow_up(54, &[]).await;
+    assert_eq!(desk.count(), before);
+}
+
+#[tokio::test]
+async fn a_row_of_an_incomplete_file_shows_that_a_report_is_there() {
+    let mut desk = Desk::with(&reports(3)).await;
+    let before = desk.count();
+    desk.export(10, &reports(3)[1..]).await;
+    desk.list(12, &[POLICY]).await;
+    desk.follow_up(14, &[]).await;
+    desk.read("reports", 20, &reports(1), false).await;
+    assert!(!desk.wants("reports:by-id", 40));
+    assert_eq!(desk.count(), before);
+}
+
+#[tokio::test]
+async fn what_was_removed_and_is_back_is_created_again_and_an_old_read_does_not_bring_it_back() {
+    let mut desk = Desk::with(&reports(3)).await;
+    let asked = desk.ask("reports", 2);
+    let mut slow = desk.begin(asked, 2);
+    desk.export(10, &reports(3)[1..]).await;
+    desk.list(12, &[POLICY]).await;
+    desk.follow_up(14, &[]).await;
+    desk.follow_up(30, &[]).await;
+    let before = desk.count();
+    desk.row(&mut slow, &report("R00", "OPEN")).await;
+    desk.end(slow, false).await;
+    assert_eq!(desk.count(), before, "the slow read began before it went");
+    desk.export(40, &[report("R00", "OPEN"), report("R01", "OPEN"), report("R02", "OPEN")]).await;
+    assert_eq!(desk.told(before).await, ["report.created report/R00"]);
+}
+
+#[tokio::test]
+async fn a_report_that_leaves_the_window_is_not_missing() {
+    let old = Report { created: date("2026-10-20"), ..report("R00", "ARCHIVED") };
+    let mut desk = Desk::with(&[old, report("R01", "OPEN"), report("R02", "OPEN")]).await;
+    let a_month = 30 * 86_400;
+    desk.export(a_month, &reports(3)[1..]).await;
+    assert!(!desk.wants("reports:by-id", a_month + 20));
+}
+
+#[tokio::test]
+async fn reports_that_still_move_beyond_the_window_are_read_by_their_ids_in_turn() {
+    let old = Report { created: date("2026-10-20"), ..report("R00", "APPROVED") };
+    let mut desk = Desk::with(&[old.clone(), report("R01", "OPEN"), report("R02", "OPEN")]).await;
+    let before = desk.count();
+    let a_month = 30 * 86_400;
+    let asked = desk.ask("reports:aged", a_month);
+    assert_eq!(asked.export.filter.report_ids, ["R00"]);
+    let mut reading = desk.begin(asked, a_month);
+    desk.row(&mut reading, &Report { state: event_model::ReportState::Reimbursed, ..old }).await;
+    desk.end(reading, true).await;
+    assert_eq!(desk.told(before).await, ["report.reimbursed report/R00"]);
+}
+
+#[tokio::test]
+async fn a_mass_disappearance_is_withheld_told_once_and_over_when_they_are_back() {
+    let mut desk = Desk::with(&reports(40)).await;
+    let before = desk.count();
+    desk.export(10, &reports(20)).await;
+    desk.list(12, &[POLICY]).await;
+    assert_eq!(desk.follow_up(14, &[]).await.len(), 20, "their ids may show them elsewhere");
+    for seconds in [20, 40, 60] {
+        assert!(desk.export(seconds, &reports(20)).await.withheld);
+        assert!(!desk.wants("reports:by-id", seconds + 15));
+    }
+    assert_eq!(desk.told(before).await, ["account.access_changed account/acme"]);
+    let lost = desk.scribe.standing().lost;
+    assert_eq!((lost[0].scope.as_str(), lost[0].missing, lost[0].of), ("reports", Some(20), Some(40)));
+    desk.restart().await;
+    assert_eq!(desk.scribe.standing().lost, lost, "a start does not forget it");
+    desk.export(90, &reports(40)).await;
+    let changed = "account.access_changed account/acme";
+    assert_eq!(desk.told(before).await, [changed, changed]);
+    assert!(desk.scribe.standing().lost.is_empty());
+}
+
+#[tokio::test]
+async fn a_person_releases_what_is_withheld_up_to_a_ceiling_and_it_is_confirmed_then() {
+    let mut desk = Desk::with(&reports(40)).await;
+    desk.export(10, &reports(20)).await;
+    desk.list(12, &[POLICY]).await;
+    desk.follow_up(14, &[]).await;
+    let before = desk.count();
+    let refused = desk.scribe.release("reports", 19, at(20)).await;
+    assert!(matches!(refused, Err(ReleaseError::OverCeiling { missing: 20, ceiling: 19 })), "{refused:?}");
+    let nothing = desk.scribe.release("policies", 19, at(20)).await;
+    assert!(matches!(nothing, Err(ReleaseError::NothingWithheld { .. })), "{nothing:?}");
+    let released = desk.scribe.release("reports", 20, at(20)).await.unwrap();
+    assert_eq!((released.confirming, desk.count()), (20, before + 1), "the scope is in sight again, says the log");
+    for seconds in [30, 50, 70] {
+        if desk.wants("reports:by-id", seconds) {
+            desk.follow_up(seconds, &[]).await;
+        }
+    }
+    let told = desk.told(before + 1).await;
+    assert_eq!(told.len(), 20);
+    assert!(told.iter().all(|event| event.starts_with("report.removed ")), "{told:?}");
+}
+
+#[tokio::test]
+async fn many_that_leave_an_export_at_once_are_read_by_their_ids_and_told() {
+    let mut desk = Desk::with(&reports(40)).await;
+    desk.export(10, &reports(40)[..10]).await;
+    let before = desk.count();
+    let moved: Vec<Report> = (10..40).map(|n| report(&format!("R{n:02}"), "SUBMITTED")).collect();
+    assert_eq!(desk.follow_up(11, &moved).await.len(), 30);
+    let told = desk.told(before).await;
+    assert_eq!(told.len(), 30);
+    assert!(told.iter().all(|event| event.starts_with("report.submitted ")), "{told:?}");
+    assert!(desk.scribe.standing().lost.is_empty());
+}

@@ -1,0 +1,77 @@
+//! Policies that are listed and that are not.
+
+use expensify_client::PolicyOutcome;
+
+use super::desk::{Desk, POLICY, summary};
+
+#[tokio::test]
+async fn a_policy_is_removed_when_two_reads_by_id_do_not_find_it() {
+    let mut desk = Desk::open().await;
+    desk.list(0, &[POLICY, "B2", "C3"]).await;
+    let before = desk.count();
+    desk.list(10, &[POLICY, "B2"]).await;
+    assert_eq!(desk.confirm(11, &[summary(POLICY, "admin")], PolicyOutcome::Absent).await, ["C3"]);
+    assert_eq!(desk.count(), before);
+    assert!(!desk.wants("policies:by-id", 15), "too soon");
+    desk.confirm(30, &[summary(POLICY, "admin")], PolicyOutcome::Absent).await;
+    assert_eq!(desk.told(before).await, ["policy.removed policy/C3"]);
+    desk.list(40, &[POLICY, "B2"]).await;
+    assert!(!desk.wants("policies:by-id", 60));
+    desk.list(70, &[POLICY, "B2", "C3"]).await;
+    assert_eq!(desk.told(before + 1).await, ["policy.created policy/C3"]);
+}
+
+#[tokio::test]
+async fn a_policy_that_may_not_be_read_by_id_is_out_of_sight_not_removed() {
+    let mut desk = Desk::open().await;
+    desk.list(0, &[POLICY, "B2", "C3"]).await;
+    let before = desk.count();
+    desk.list(10, &[POLICY, "B2"]).await;
+    desk.confirm(11, &[], PolicyOutcome::Denied).await;
+    desk.list(30, &[POLICY, "B2"]).await;
+    assert!(!desk.wants("policies:by-id", 60));
+    assert_eq!(desk.told(before).await, ["account.access_changed account/acme"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_makes_no_sense_confirms_nothing() {
+    let mut desk = Desk::open().await;
+    desk.list(0, &[POLICY, "B2", "C3"]).await;
+    let before = desk.count();
+    desk.list(10, &[POLICY, "B2"]).await;
+    for seconds in [11, 30, 50] {
+        desk.confirm(seconds, &[], PolicyOutcome::Unreadable("7".into())).await;
+    }
+    assert_eq!(desk.count(), before);
+}
+
+#[tokio::test]
+async fn a_policy_that_was_listed_and_never_read_has_its_first_sight_when_it_is() {
+    let mut desk = Desk::open().await;
+    desk.list(0, &[POLICY]).await;
+    let before = desk.count();
+    let seen = crate::scribe::PoliciesSeen {
+        started_at: super::desk::at(10),
+        observed_at: super::desk::at(11),
+        listed: vec![summary(POLICY, "admin"), summary("B2", "admin")],
+        outcomes: [("B2".to_owned(), PolicyOutcome::Unreadable("7".into()))].into(),
+    };
+    desk.scribe.policies(seen).await.unwrap();
+    desk.restart().await;
+    desk.list(20, &[POLICY, "B2"]).await;
+    assert_eq!(desk.told(before).await, ["policy.snapshot policy/B2"]);
+}
+
+#[tokio::test]
+async fn when_all_policies_vanish_at_once_it_is_told_and_none_is_removed() {
+    let mut desk = Desk::open().await;
+    desk.list(0, &[POLICY, "B2", "C3"]).await;
+    let before = desk.count();
+    for seconds in [10, 30, 50] {
+        desk.list(seconds, &[]).await;
+        if desk.wants("policies:by-id", seconds) {
+            desk.confirm(seconds, &[], PolicyOutcome::Absent).await;
+        }
+    }
+    assert_eq!(desk.told(before).await, ["account.access_changed account/acme"]);
+}
