@@ -22,10 +22,10 @@
 //!   and every later read would skip it: a lost event. The other way round the row is judged once more, and the comparison with
 //!   the log finds nothing to say.
 //! - **Older never overwrites newer.** `as_of` is the start of the read that last judged the report. A row of a read that
-//!   began before is [`Verdict::Stale`], whatever it shows. So is a different row of a read that began before that one was
-//!   rendered: somewhere between its start and its answer the upstream looked at the report, so of two reads that overlap
-//!   nobody knows which looked later. The next one tells. What is gone keeps its entry: a slow old read must not bring
-//!   it back.
+//!   began before is [`Verdict::Stale`], whatever it shows. A different row of a read that began before that one was rendered
+//!   is no better ([`Verdict::Overlaps`]): somewhere between its start and its answer the upstream looked at the report, so of
+//!   two reads that overlap nobody knows which looked later. What is gone keeps its entry: a slow old read must not
+//!   bring it back.
 //! - **Being seen is noted at once**, per read, whatever becomes of the row: what a read showed is not absent from it.
 //! - At a start the index is loaded from the log, whose states know the fingerprint of the object, not of the row. Such an
 //!   entry is [`Verdict::Unread`] until its first row: it is parsed once and compared with [`Fingerprints::has_object`].
@@ -66,6 +66,8 @@ pub enum Verdict {
     Same,
     /// A newer read has judged the report: the row says nothing any more.
     Stale,
+    /// Not as it was last judged, by a read that overlaps this one: nobody knows which looked later. The next one tells.
+    Overlaps,
     /// Not as it was last judged: parse and compare.
     Changed,
     /// Known from the log, and no row of it was judged since the start: parse, and compare the object first.
@@ -171,7 +173,7 @@ impl Fingerprints {
         let judged_by_this = seen_before && entry.as_of_us() == mark.started_us;
         match (entry.is_gone(), entry.is_unread()) {
             (false, _) if judged_by_this => Verdict::Twice,
-            _ if mark.started_us < entry.rendered_us() => Verdict::Stale,
+            _ if mark.started_us < entry.rendered_us() => Verdict::Overlaps,
             (true, _) => Verdict::New,
             _ if seen_before => Verdict::Twice,
             (_, true) => Verdict::Unread,

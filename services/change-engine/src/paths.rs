@@ -4,7 +4,7 @@
 //! `tags[Department].tags[Ops].glCode`. An item that came or went is one path (`expenses[40…]`), its value the whole item or
 //! `null`. A list without keys is one value. `null` and a missing key are the same: the upstream writes either for blank.
 //!
-//! Not every difference is a change. [`delta`] tells three kinds apart:
+//! Not every difference is a change. `delta` tells three kinds apart:
 //!
 //! - *told*: something changed; it makes an event and stands in `changed`;
 //! - *rebased*: we see more than before, nothing changed: a key that the software that wrote the old object did not know, a

@@ -145,6 +145,13 @@ impl<K: Clone + Ord + Debug> Plan<K> {
         planned.hurried = Some(planned.hurried.map_or(due, |before| before.min(due)));
     }
 
+    /// Forgets that `key` has to wait after failures: somebody has mended what was wrong, or says so.
+    pub fn forgive(&mut self, key: &K) {
+        if let Some(planned) = self.watches.get_mut(key) {
+            planned.not_before = None;
+        }
+    }
+
     /// Whether `key` is in the plan.
     pub fn contains(&self, key: &K) -> bool {
         self.watches.contains_key(key)

@@ -152,11 +152,12 @@ impl EntityState {
 }
 
 /// Keys that an object carries for its reader but that belong to another entity: a policy's name on a report, the ledger
-/// code of a category or tag on an expense, the last run of a feed on a card; or that are our own remark on what was told. The
-/// upstream looks the first up when it
+/// code of a category or tag on an expense, the last run of a feed on a card; or that are our own remark on what was told, or
+/// another spelling of the entity's own id. The upstream looks the first up when it
 /// renders, so one edit of a policy moves them on every report that it ever had. That edit is told once, as
 /// `policy.changed`; these keys alone never make an event.
-pub const CARRIED_KEYS: [&str; 5] = ["categoryGlCode", "historyBehind", "lastImportResult", "policyName", "tagGlCode"];
+pub const CARRIED_KEYS: [&str; 6] =
+    ["categoryGlCode", "historyBehind", "lastImportResult", "oldReportID", "policyName", "tagGlCode"];
 
 /// Hex BLAKE3 of `object` as compact JSON without its [`CARRIED_KEYS`]. Objects of this crate serialise with sorted keys and
 /// sorted lists, so equal entities have equal fingerprints.

@@ -43,10 +43,12 @@ impl Download {
     /// Sends one request for the file and reads on until it is certain that the answer is one; then tells the permit, so
     /// that a refusal in the body is told as what it is.
     pub(crate) async fn start(transport: Arc<Transport>, job: Job) -> Result<Self, ClientError> {
-        let asked_at = Instant::now();
-        let head = transport.send(&job, transport.timeouts.download).await?;
+        let timeout = transport.timeouts.download;
+        let head = transport.send(&job, timeout).await?;
         let status = head.response.status().as_u16();
-        let (lines, waited) = (LineSplitter::default(), asked_at.elapsed());
+        // From the request on: what the gate held it back is no time of the server's.
+        let waited = timeout.saturating_sub(head.deadline.saturating_duration_since(Instant::now()));
+        let lines = LineSplitter::default();
         let mut download = Self { transport, job, response: Some(head.response), lines, bytes: 0, waited };
         let first = download.first().await;
         let answer = first.as_ref().ok().map(|first| download.classify(status, first));

@@ -50,7 +50,7 @@ pub(crate) struct Head {
     pub(crate) permit: Box<dyn Permit>,
     pub(crate) sent_at: Timestamp,
     /// When the time that was given to the request is up.
-    deadline: Instant,
+    pub(crate) deadline: Instant,
 }
 
 /// A whole answer and its times.

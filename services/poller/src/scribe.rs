@@ -7,7 +7,7 @@
 //! a **complete** read says anything about what it does not show, moves the watch's `fresh_as_of`, and ends a first sight.
 //!
 //! Rows are judged by [`Fingerprints`]: an unchanged one costs no parse and no look into the store. The others are parsed,
-//! compared with the log, and their events gathered in a [`Batch`]. A report's events, those of its expenses included, go
+//! compared with the log, and their events gathered in a `Batch`. A report's events, those of its expenses included, go
 //! into one append; a first sight of a million goes in many small ones, so that other watches get their turn between.
 //!
 //! # Not before
@@ -31,7 +31,7 @@
 //! - *In an append.* All of its events stand, or none: never a report without its expenses.
 //! - *Between two appends.* As after the first. During a first sight the rest are snapshots still.
 //! - *Between the appends and the record.* The record is that of the read before: an earlier `not_before`, one confirmation
-//!   more. See [`record`] for the one write that goes before its event.
+//!   more. See `record` for the one write that goes before its event.
 //! - *A task is dropped in the middle.* As a crash at that point; the batch that it held is judged anew.
 //!
 //! When the log has moved under a batch ([`StoreError::RevisionConflict`]) its reports are compared again.
@@ -114,8 +114,6 @@ pub struct Scribe {
     aged: Aged,
     /// Missing reports that were read by id in vain before it was known whether that counts.
     held_up: BTreeSet<String>,
-    /// Reports that a file showed twice and differently, with what an event about them has to say of the time before.
-    doubted: BTreeMap<String, circumstances::Before>,
     notices: VecDeque<Notice>,
     /// A list of policies was asked for ahead of the queue, and has not been taken in since.
     policies_hurried: bool,
@@ -152,6 +150,8 @@ impl Scribe {
     /// Begins to take in the export that was `asked` for: sent at `started_at`, answered by `rendered_by`.
     pub fn begin(&mut self, asked: ReportsAsked, started_at: Timestamp, rendered_by: Timestamp) -> Reading {
         self.notice_clock(rendered_by);
+        // A clock that was set back meanwhile must not make the rows newer than what comes next.
+        let started_at = started_at.min(rendered_by);
         let walk = self.index.read(started_at, rendered_by);
         let paths = self.report_paths(&asked.watch);
         Reading {

@@ -29,6 +29,8 @@ use crate::{
 
 /// The calendar and due times are looked at again after so long, whatever the plan says.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// So many refusals in a row, seconds apart, and then one more: it stands until somebody changes something.
+const REFUSALS_TO_BELIEVE: u32 = 2;
 /// Single reports that wait to be read because somebody asked.
 const MAX_REFRESHES: usize = 16;
 
@@ -186,7 +188,9 @@ impl Planner {
             Err(error) => {
                 account.metrics.read_ended(account.name(), &watch.label(), error.outcome());
                 account.failed(&key, &error);
-                let at_least = if error.needs_a_person() { LONGEST_BACKOFF } else { SignedDuration::ZERO };
+                // One refusal may be a passing fault; what is refused again is left for a while.
+                let refused_again = error.needs_a_person() && self.plan.failures(&key) >= REFUSALS_TO_BELIEVE;
+                let at_least = if refused_again { LONGEST_BACKOFF } else { SignedDuration::ZERO };
                 Ended::Failed { at_least }
             }
         };
@@ -229,6 +233,7 @@ impl Planner {
             What::All => {
                 let standing = self.watches.values().filter(|watch| !watch.is_once());
                 for watch in standing.cloned().collect::<Vec<_>>() {
+                    self.plan.forgive(&watch.name());
                     self.plan.hurry(watch.name(), watch.cost(), now);
                 }
             }

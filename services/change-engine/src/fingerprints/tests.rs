@@ -70,7 +70,7 @@ fn of_two_reads_that_overlap_the_second_says_nothing_that_differs() {
     let mut index = Fingerprints::default();
     let (mut slow, mut quick) = (index.read(at(0), at(10)), index.read(at(5), at(6)));
     assert_eq!(told(&mut index, &mut slow, "R1", 2), Verdict::New);
-    assert_eq!(told(&mut index, &mut quick, "R1", 1), Verdict::Stale, "it may have looked before the slow one did");
+    assert_eq!(told(&mut index, &mut quick, "R1", 1), Verdict::Overlaps, "it may have looked before the slow one did");
     assert!(index.unseen(&quick, |_| true).is_empty(), "it was seen nevertheless");
     let mut after = index.read(at(10), at(11));
     assert_eq!(told(&mut index, &mut after, "R1", 1), Verdict::Changed);
@@ -264,7 +264,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Every other id is longer than what an entry holds.
 fn name(id: u8) -> String {
-    if id % 2 == 0 { format!("R{id}") } else { format!("a report with a long id, number {id}") }
+    if id.is_multiple_of(2) { format!("R{id}") } else { format!("a report with a long id, number {id}") }
 }
 
 impl Modelled {
@@ -280,7 +280,7 @@ impl Modelled {
         let overlaps = self.rendered.is_some_and(|rendered| started < rendered);
         match (self.gone, overlaps) {
             (false, _) if seen_before && self.as_of == Some(started) => Verdict::Twice,
-            (_, true) => Verdict::Stale,
+            (_, true) => Verdict::Overlaps,
             (true, _) => Verdict::New,
             _ if seen_before => Verdict::Twice,
             _ if self.unread => Verdict::Unread,

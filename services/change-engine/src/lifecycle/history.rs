@@ -6,18 +6,18 @@
 //! believed only where it leads from the state that was told last to the state that is seen now, and whatever it says, the
 //! last step ends in what is seen.
 //!
-//! **What is new** ([`news`]): the entries that the object in the log does not carry, as a multiset (a day agrees with a moment
+//! **What is new** (`news`): the entries that the object in the log does not carry, as a multiset (a day agrees with a moment
 //! of it). Left out are: entries without a date or of the far future; those earlier than what is told already, by the
 //! upstream's own clock (the entries in the log, the known dates of submission, approval, reimbursement). If the last step was told without
 //! an entry, or the history in the log does not end in the state in the log, the history was behind when that was told; then
 //! entries of before the last read that could have shown them are held to be told too.
 //!
-//! **How they are read** ([`reading`]): along the lifecycle from the known state, each entry a step. A step to where the report
+//! **How they are read** (`reading`): along the lifecycle from the known state, each entry a step. A step to where the report
 //! already stands is nothing new. Forward steps that no entry tells are inferred. A step back says that the report stood
 //! further on. An approval after which the report goes back without having been unapproved was not the final one, and no step.
 //! Of entries of one second, or of days without times, the order is taken that needs the least inference. When the entries
-//! cannot lead to the state that is seen, because a step back is needed that none tells, they contradict it and are left: the
-//! plain steps from state to state are told, and entries only give them their times and actors.
+//! cannot lead to the state that is seen, because a step back is needed that none tells, they contradict it and are left; and
+//! so are they where nothing but them says that anything happened and they leave gaps (`is_believable`). Then the plain steps from state to state are told, and entries only give them their times and actors.
 //!
 //! **Of several entries for one step** (an approver approved, then the next one did) the one is taken that the report's own
 //! date names; else of approvals the last, which was the final one; else the first.
@@ -134,12 +134,28 @@ pub fn story(past: &Life, now: &Life, window: Window) -> Vec<Told> {
         Evidence { submitted: is_new(EventType::ReportSubmitted), approved: is_new(EventType::ReportApproved) };
     let news = news(past, now, window);
     let read = past.history.as_ref().and_then(|_| reading::read(past, now, evidence, &news));
-    read.unwrap_or_else(|| plain(past, now, evidence, &news))
+    let believed = read.filter(|told| is_believable(past, now, told, window));
+    believed.unwrap_or_else(|| plain(past, now, evidence, &news))
 }
 
-/// Whether the history is behind once `story` is told: its steps were taken, and the history has yet to tell of one.
+/// A story whose every step has its entry is believed. One with gaps, which we would have to fill with steps that nobody saw,
+/// is believed only where something else speaks for it: another state than before, or a new date of the report's own; and
+/// only if none of its entries is older than the last look, for then that look would have shown what it did. One false entry in
+/// a report where nothing happened is no story.
+fn is_believable(past: &Life, now: &Life, told: &[Told], window: Window) -> bool {
+    if told.iter().all(|told| told.entry.is_some()) {
+        return true;
+    }
+    let dated = |told: &Told| now.dates.new_since(&past.dates, told.step.event_type).is_some();
+    let moved = past.state != now.state || told.iter().any(dated);
+    let mut times = told.iter().filter_map(|told| told.entry.as_ref()?.at);
+    moved && times.all(|at| !window.not_before.is_some_and(|look| news::is_long_before(at, look)))
+}
+
+/// Whether the history is behind once `story` is told: the last step was taken, and the history has yet to tell of it. What
+/// it has yet to tell of the steps before is older than the entry of the last, and so is not news when it comes.
 pub fn leaves_behind(past: &Life, story: &[Told]) -> bool {
-    if story.is_empty() { past.behind } else { story.iter().any(|told| told.entry.is_none()) }
+    story.last().map_or(past.behind, |last| last.entry.is_none())
 }
 
 /// The steps that the two states alone come to, dated and named by the entries that fit.

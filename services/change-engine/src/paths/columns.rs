@@ -3,7 +3,7 @@
 //! Three ways a field can be new, and what shows it:
 //!
 //! - *A later version of ours has it in its types.* Keys of our types are always present, `null` when blank, so an old object
-//!   without the key was written by software that did not know it ([`of_model`]).
+//!   without the key was written by software that did not know it (`of_model`).
 //! - *Our template asks for it now.* [`Shown::of_reports`] is recorded for each scope ([`Columns`]); what is not in the record is
 //!   new until a complete read has told it.
 //! - *The upstream tells it now*, under a name that we do not know. A key that no entity of the scope had and that most have

@@ -7,7 +7,7 @@
 //!
 //! A path in list items counts for an entity when it changed in most of the items: a field that moves by itself moves
 //! everywhere, a person edits one. And what a ledger is posted by is never set aside, however it moves: lifecycle, money,
-//! ids, and whether an item is there at all ([`is_protected`]).
+//! ids, and whether an item is there at all (`is_protected`).
 //!
 //! What is set aside stays so: silence cannot show that it has come to rest.
 

@@ -35,9 +35,16 @@ pub(crate) fn text(column: &str, value: &Value) -> Result<Option<String>, Unfit>
     }
 }
 
+/// The upstream's ids have twenty characters at most; what is so long is none, and would fit no key of a store.
+const MAX_ID_BYTES: usize = 200;
+
 /// As [`text`], without blanks around it.
 pub(crate) fn id(column: &str, value: &Value) -> Result<Option<String>, Unfit> {
-    Ok(text(column, value)?.map(|text| text.trim().to_owned()))
+    let id = text(column, value)?.map(|text| text.trim().to_owned());
+    match id {
+        Some(id) if id.len() > MAX_ID_BYTES => unfit(column, "an id"),
+        id => Ok(id),
+    }
 }
 
 fn digits(number: &Number) -> Option<String> {

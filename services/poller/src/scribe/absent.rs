@@ -7,8 +7,8 @@
 //! A role that is lost looks exactly like that, for the reports of one policy. So a read by id counts against a report only
 //! when a list of policies that began **after** the report was first missed still showed its policy: then it was gone while
 //! we could see it. Until there is such a list, one is asked for ahead of the queue. Reports of policies that are out of
-//! sight are not missing at all. And while a policy is out of sight that went so after the report was last shown, nobody
-//! knows whether the report has moved there.
+//! sight are not missing at all. And while a policy is out of sight nobody knows whether the report has moved there: then it is
+//! removed only when it was missing for a day ([`PERSISTS_AFTER`]).
 //!
 //! When too much is missing at once nothing is removed ([`Absences`](change_engine::Absences)). Too much of what: of one export
 //! that has thinned out, or of all reports in reach; many small exports must not lose a few each and all together.
@@ -19,7 +19,7 @@
 use std::collections::BTreeSet;
 
 use change_engine::{
-    absence::{Confirmation, MAX_TRACKED, too_many},
+    absence::{Confirmation, MAX_TRACKED, PERSISTS_AFTER, too_many},
     diff::{lines_of, report_removed},
     plan::shape::{ReportScope, must_show},
 };
@@ -85,7 +85,9 @@ impl Scribe {
     /// Takes in what is missing now, beside `shown` that are there: what the read just missed, and what others have.
     fn miss(&mut self, started_at: Timestamp, missed: Vec<String>, shown: u64) {
         let mut missing: BTreeSet<String> = missed.into_iter().collect();
-        missing.extend(self.reports.missing.iter().filter(|(_, missing)| !missing.back).map(|(id, _)| id.clone()));
+        let in_sight = |id: &str| self.index.get(id).is_some_and(|view| self.shows(view.policy()));
+        let still = self.reports.missing.iter().filter(|(id, missing)| !missing.back && in_sight(id));
+        missing.extend(still.map(|(id, _)| id.clone()));
         // "All of it" is always too much.
         let of = if self.reports.thinned.is_empty() { shown.saturating_add(missing.len() as u64) } else { 1 };
         // Nothing is removed by this alone; what is withheld is told with the access.
@@ -111,14 +113,15 @@ impl Scribe {
         swept.saturating_add(own).max(largest).max(rows)
     }
 
-    /// Forgets what is missing no more: gone, out of sight, or moved to where no export has to show it.
+    /// Forgets what is missing no more: gone, or moved to where no export has to show it. What is out of sight stays: it was
+    /// missing before, and may be when it is in sight again.
     pub(super) fn forget_missing(&mut self, today: Date) {
         let scopes = self.reports.shape.scopes(today);
         let mut missing = std::mem::take(&mut self.reports.missing);
         missing.retain(|id, of| {
             let Some(view) = self.index.get(id) else { return false };
             let at = view.whereabouts();
-            let shown_by = |scope: &ReportScope| must_show(scope, &at, |policy| self.shows(policy), today);
+            let shown_by = |scope: &ReportScope| must_show(scope, &at, |policy| self.is_watched(policy), today);
             of.aged || scopes.iter().any(shown_by)
         });
         self.held_up.retain(|id| missing.contains_key(id));
@@ -128,7 +131,7 @@ impl Scribe {
     /// The reports to read by id at `now`, as many as one request takes.
     pub(super) fn to_follow_up(&self, now: Timestamp) -> Vec<String> {
         let mut ids = self.reports.absences.to_confirm(now, MAX_TRACKED);
-        ids.retain(|id| self.index.get(id).is_some() && !self.is_held_up(id));
+        ids.retain(|id| self.index.get(id).is_some() && !self.is_held_up(id, now));
         ids.truncate(MAX_REPORT_IDS);
         ids
     }
@@ -145,15 +148,15 @@ impl Scribe {
     }
 
     /// It was read by id in vain, and whether that counts is not known before the next list of policies.
-    fn is_held_up(&self, id: &str) -> bool {
-        self.held_up.contains(id) && !self.counts(id)
+    fn is_held_up(&self, id: &str, now: Timestamp) -> bool {
+        self.held_up.contains(id) && !self.counts(id, now)
     }
 
-    /// Whether a read by id that does not show the report says that it is gone.
-    fn counts(&self, id: &str) -> bool {
+    /// Whether a read by id at `at` that does not show the report says that it is gone.
+    fn counts(&self, id: &str, at: Timestamp) -> bool {
         let Some(view) = self.index.get(id) else { return false };
         let Some(missing) = self.reports.missing.get(id) else { return false };
-        if self.may_be_out_of_sight(missing) {
+        if self.may_be_out_of_sight(missing, at) {
             return false;
         }
         match view.policy() {
@@ -162,10 +165,10 @@ impl Scribe {
         }
     }
 
-    /// Whether it may have moved, after it was last shown, to a policy that went out of sight since.
-    fn may_be_out_of_sight(&self, missing: &Missing) -> bool {
-        let lost = self.sight.gaps.values().filter(|gap| gap.until.is_none());
-        lost.map(|gap| gap.since).any(|since| missing.last_shown.is_none_or(|shown| since >= shown))
+    /// Whether it may have moved to a policy that is out of sight.
+    fn may_be_out_of_sight(&self, missing: &Missing, at: Timestamp) -> bool {
+        let something_is = self.sight.gaps.values().any(|gap| gap.until.is_none());
+        something_is && at.duration_since(missing.since) < PERSISTS_AFTER
     }
 
     /// Whether a list of policies is needed before a read by id can count.
@@ -191,8 +194,12 @@ impl Scribe {
         match reading.asked.watch {
             Watch::FollowUp => self.end_follow_up(reading, &asked, unshown).await,
             Watch::Aged => self.end_aged(reading, unshown).await,
-            // What is not shown to somebody who asked for it is noticed by the read that has to show it.
-            _ => Ok(()),
+            // What is not shown to somebody who asked for it is noticed by the read that has to show it. What is shown may be
+            // one that no export reaches.
+            _ => {
+                self.aged.looked_on = None;
+                Ok(())
+            }
         }
     }
 
@@ -202,7 +209,8 @@ impl Scribe {
         asked: &BTreeSet<String>,
         unshown: Vec<String>,
     ) -> Result<(), StoreError> {
-        let (counted, held_up): (Vec<_>, Vec<_>) = unshown.into_iter().partition(|id| self.counts(id));
+        let (counted, held_up): (Vec<_>, Vec<_>) =
+            unshown.into_iter().partition(|id| self.counts(id, reading.started_at));
         self.held_up.retain(|id| !asked.contains(id) && self.reports.missing.contains_key(id));
         self.held_up.extend(held_up);
         let votes: BTreeSet<String> = counted.into_iter().chain(reading.shown.iter().cloned()).collect();
@@ -284,6 +292,10 @@ impl Scribe {
         let moving = self.index.iter().filter(|view| view.state().is_some_and(|state| MOVING.contains(&state)));
         let aged = moving.filter(|view| view.day().is_some_and(beyond) && self.shows(view.policy()));
         let queue: Vec<String> = aged.map(|view| view.id().to_owned()).collect();
+        if queue.is_empty() {
+            // Nothing is left that could have thinned out.
+            self.reports.thinned.remove(&Watch::Aged.name());
+        }
         self.aged = Aged { total: queue.len() as u64, queue, looked_on: Some(today) };
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Circumstances {
     pub not_before: Option<Timestamp>,
     pub baselined: bool,
     pub paths: Arc<Paths>,
+    /// Of a read by ids: when it was sent.
+    pub by_id_at: Option<Timestamp>,
 }
 
 /// The reports that wait, in the order of their rows. One batch serves all readings: so no report waits in two, and a row

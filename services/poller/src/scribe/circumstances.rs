@@ -13,21 +13,17 @@ use change_engine::{
 use event_model::Whereabouts;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::{Reading, Scribe, batch::Circumstances, record::Missing, watch::Watch};
+use super::{
+    Reading, Scribe,
+    batch::Circumstances,
+    record::{Before, Missing, WatchRecord},
+    watch::Watch,
+};
 
 /// Reads that run side by side are taken in in any order: an answer that is older by so little is no clock set back.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(60);
-/// So many doubtful reports are remembered; of the rest `not_before` may be too late.
-const MAX_DOUBTED: usize = 1_000;
-
-/// The time before an observation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Before {
-    /// Start of the last read that looked and did not see what is seen now.
-    pub not_before: Option<Timestamp>,
-    /// Were it new, an earlier read would have shown it.
-    pub baselined: bool,
-}
+/// So many doubtful reports are remembered, beside those that were missing; of the rest `not_before` may be too late.
+const MAX_DOUBTED: usize = 4_096;
 
 impl Scribe {
     pub(super) fn circumstances(&self, reading: &Reading, id: &str, whereabouts: &Whereabouts) -> Circumstances {
@@ -37,6 +33,7 @@ impl Scribe {
             not_before: before.not_before.filter(|at| *at < reading.rendered_by),
             baselined: before.baselined,
             paths: std::sync::Arc::clone(&reading.paths),
+            by_id_at: reading.by_id_at(),
         }
     }
 
@@ -65,15 +62,15 @@ impl Scribe {
         }
         for gap in self.sight.gaps.values_mut() {
             gap.from = gap.from.filter(past);
-            gap.since = gap.since.min(now);
+            gap.reports_from = gap.reports_from.filter(past);
             gap.until = gap.until.map(|until| until.min(now));
         }
-        self.doubted.clear();
+        self.reports.doubted.clear();
     }
 
     /// `whereabouts` are those that a report that is not known has now.
     pub(super) fn before(&self, id: &str, whereabouts: &Whereabouts, today: Date) -> Before {
-        if let Some(before) = self.doubted.get(id) {
+        if let Some(before) = self.reports.doubted.get(id) {
             return *before;
         }
         if let Some(missing) = self.reports.missing.get(id) {
@@ -93,10 +90,14 @@ impl Scribe {
         let scopes = self.reports.shape.scopes(today);
         let showing =
             scopes.iter().filter(|scope| must_show(scope, whereabouts, |policy| self.is_watched(policy), today));
-        let fresh = showing.filter_map(|scope| self.records.get(&scope.name())?.fresh_as_of).max();
+        // Not what they show now counts, but what they showed then.
+        let covered = |record: &&WatchRecord| {
+            record.covered.zip(whereabouts.day).is_some_and(|((start, end), day)| start <= day && day <= end)
+        };
+        let fresh = showing.filter_map(|scope| self.records.get(&scope.name()).filter(covered)?.fresh_as_of).max();
         let gap = whereabouts.policy.as_ref().and_then(|policy| self.sight.gaps.get(policy));
         match gap {
-            Some(gap) if gap.until.is_none_or(|until| fresh.is_none_or(|fresh| fresh < until)) => gap.from,
+            Some(gap) if gap.until.is_none_or(|until| fresh.is_none_or(|fresh| fresh < until)) => gap.reports_from,
             _ => fresh,
         }
     }
@@ -112,25 +113,32 @@ impl Scribe {
         self.is_watched(policy) && policy.is_none_or(|policy| self.sight.visible.contains(policy))
     }
 
-    /// What one file says twice and differently: when it is judged at last, the change lies after the read before.
+    /// A read has shown something of the report that it could not say. When it is judged at last, the change may lie before
+    /// that read.
     pub(super) fn remember_doubt(&mut self, reading: &Reading, id: &str) {
-        if self.doubted.len() < MAX_DOUBTED && !self.doubted.contains_key(id) {
+        if self.reports.doubted.len() < MAX_DOUBTED && !self.reports.doubted.contains_key(id) {
             let before = self.before(id, &Whereabouts::default(), reading.asked.today);
-            self.doubted.insert(id.to_owned(), before);
+            self.reports.doubted.insert(id.to_owned(), before);
         }
     }
 
-    /// The report was judged: nothing of the time before has to be remembered.
-    pub(super) fn is_judged(&mut self, id: &str) {
-        self.doubted.remove(id);
-        self.reports.missing.remove(id);
+    /// The report was judged: nothing of the time before has to be remembered. But when it was missing or in doubt and a read by
+    /// its id has shown it, sent at `by_id_at`, the last reads of the exports did not: their starts say nothing about it.
+    pub(super) fn is_judged(&mut self, id: &str, by_id_at: Option<Timestamp>) {
+        if self.reports.missing.is_empty() && self.reports.doubted.is_empty() {
+            return;
+        }
+        let odd = self.reports.missing.remove(id).is_some() | self.reports.doubted.remove(id).is_some();
+        if odd && by_id_at.is_some() {
+            self.reports.doubted.insert(id.to_owned(), Before { not_before: by_id_at, baselined: true });
+        }
     }
 
     /// The paths that are set aside in any export are so in all: one field moves wherever it is read. The new ones are those
     /// that this export has not told yet.
     pub(super) fn report_paths(&self, watch: &Watch) -> Paths {
-        let set_aside =
-            self.report_records().flat_map(|record| record.volatility.set_aside().iter().cloned()).collect();
+        let of_exports = self.report_records().flat_map(|record| record.volatility.set_aside());
+        let set_aside = of_exports.chain(&self.reports.set_aside).cloned().collect();
         let export = self.records.get(&watch.name()).filter(|_| matches!(watch, Watch::Reports(_)));
         let new = export.map(|record| record.columns.new_in(&Shown::of_reports())).unwrap_or_default();
         Paths { set_aside, new }

@@ -13,7 +13,6 @@ use tracing::{debug, warn};
 use super::{
     Reading, Scribe,
     batch::{Circumstances, Pending},
-    watch::Watch,
 };
 
 /// So often a batch is compared again when something else changed its entities meanwhile.
@@ -22,7 +21,7 @@ const MAX_ATTEMPTS: u32 = 3;
 impl Scribe {
     /// The report is there: it is not missing, unless the read is older than the one that missed it.
     pub(super) fn is_shown(&mut self, reading: &mut Reading, id: &str) {
-        if !matches!(reading.asked.watch, Watch::Reports(_)) {
+        if reading.by_id_at().is_some() {
             reading.shown.insert(id.to_owned());
         }
         let missing = self.reports.missing.get_mut(id);
@@ -64,10 +63,15 @@ impl Scribe {
         let verdict = self.index.judge(&mut reading.walk, id, &digest);
         match verdict {
             Verdict::Same => {
-                self.is_judged(id);
+                self.is_judged(id, reading.by_id_at());
                 Ok(())
             }
             Verdict::Stale => Ok(()),
+            Verdict::Overlaps => {
+                // The read may have seen the change, and this says nothing of it.
+                self.remember_doubt(reading, id);
+                Ok(())
+            }
             Verdict::Twice => {
                 self.doubt(reading, id);
                 Ok(())
@@ -98,7 +102,7 @@ impl Scribe {
         let seen = self.circumstances(reading, id, &whereabouts);
         if as_in_the_log {
             self.index.settle(&reading.walk, id, &digest, &whereabouts);
-            self.is_judged(id);
+            self.is_judged(id, reading.by_id_at());
             return Ok(());
         }
         let (id, read) = (id.to_owned(), reading.walk.mark());
@@ -195,7 +199,7 @@ impl Scribe {
 
     fn settle(&mut self, pending: &Pending) {
         self.index.settle(pending.read, &pending.id, &pending.digest, &pending.whereabouts);
-        self.is_judged(&pending.id);
+        self.is_judged(&pending.id, pending.seen.by_id_at);
     }
 
     /// The file shows the report twice and differently: it says nothing of it.

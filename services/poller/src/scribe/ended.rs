@@ -49,19 +49,22 @@ impl Scribe {
         let first_sight = !self.reports.shape.is_seen(scope, today);
         let measure = Measure { took: ended.took, bytes: ended.bytes, rows: reading.rows };
         ingested.reshaped = self.reports.shape.measured(scope, today, measure);
+        let sure = scope.sure_days(today);
         let record = self.record(&name);
         record.fresh_as_of = Some(reading.started_at);
+        record.covered = Some((sure.start, sure.end));
         record.entities = Some(reading.rows);
         record.refused_since = None;
         ingested.withheld = self.reports.absences.withheld().is_some();
         self.forget_gaps(today);
+        self.drop_old_exports(today).await?;
         // Before the event that says so: see the head of `record`.
         self.save_reports(if first_sight { Durability::Durable } else { Durability::Relaxed }).await?;
         self.save_record(&name).await?;
-        if first_sight {
-            self.end_first_sights(scope, reading).await?;
+        // Also when a crash came between the record and the event.
+        if first_sight || !self.baselined.contains(REPORTS) {
+            self.end_first_sights(scope, reading, first_sight).await?;
         }
-        self.drop_old_exports(today).await?;
         self.regain_refused(REPORTS, reading.rendered_by).await?;
         self.note_withheld(REPORTS, reading.rendered_by).await
     }
@@ -77,23 +80,32 @@ impl Scribe {
     }
 
     /// Says that the first sight of `scope` is complete, and that of all exports if it is.
-    async fn end_first_sights(&mut self, scope: &ReportScope, reading: &Reading) -> Result<(), StoreError> {
+    async fn end_first_sights(
+        &mut self,
+        scope: &ReportScope,
+        reading: &Reading,
+        first_sight: bool,
+    ) -> Result<(), StoreError> {
         let today = reading.asked.today;
         let around = Circumstances {
             observed_at: reading.rendered_by,
             not_before: None,
             baselined: false,
             paths: Paths::default().into(),
+            by_id_at: None,
         };
         let mut drafts = Vec::new();
         let name = scope.name();
-        if name != REPORTS && !self.baselined.contains(&name) {
+        if first_sight && name != REPORTS && !self.baselined.contains(&name) {
             drafts.push(scope_snapshot_draft(&self.seen(&around), &name, reading.rows));
         }
         let shape = &self.reports.shape;
         if !self.baselined.contains(REPORTS) && shape.scopes(today).iter().all(|scope| shape.is_seen(scope, today)) {
             let reports = self.index.iter().count() as u64;
             drafts.push(scope_snapshot_draft(&self.seen(&around), REPORTS, reports));
+        }
+        if drafts.is_empty() {
+            return Ok(());
         }
         self.append(drafts).await?;
         info!(account = %self.config.account, watch = name, entities = reading.rows, "first sight complete");
@@ -110,7 +122,8 @@ impl Scribe {
         let standing: Vec<String> = scopes.iter().map(ReportScope::name).chain([Watch::Aged.name()]).collect();
         let old = self.records.keys().filter(|name| is_of_reports(name) && !standing.contains(name));
         for name in old.cloned().collect::<Vec<_>>() {
-            self.records.remove(&name);
+            let record = self.records.remove(&name).unwrap_or_default();
+            self.reports.set_aside.extend(record.volatility.set_aside().iter().cloned());
             self.reports.thinned.remove(&name);
             self.tables.watches.delete(&self.key(&name), Durability::Relaxed).await?;
         }

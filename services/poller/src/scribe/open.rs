@@ -52,7 +52,6 @@ impl Scribe {
             told_access: None,
             aged: Aged::default(),
             held_up: BTreeSet::new(),
-            doubted: BTreeMap::new(),
             notices: VecDeque::new(),
             policies_hurried: false,
             newest: Timestamp::MIN,

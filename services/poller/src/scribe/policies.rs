@@ -129,9 +129,11 @@ impl Scribe {
 
     /// Notes which policies are in sight, and since when others are not.
     fn look_over(&mut self, listed: &BTreeSet<String>, started_at: Timestamp, last: Option<Timestamp>) {
+        let exports_as_of = self.exports_as_of(self.today(started_at));
         let sight = &mut self.sight;
+        let reports_from = std::mem::replace(&mut sight.exports_as_of, exports_as_of);
         for id in sight.visible.difference(listed) {
-            sight.gaps.insert(id.clone(), Gap { from: last, since: started_at, until: None });
+            sight.gaps.insert(id.clone(), Gap { from: last, reports_from, until: None });
         }
         for id in listed {
             if let Some(gap) = sight.gaps.get_mut(id).filter(|gap| gap.until.is_none()) {
@@ -141,11 +143,16 @@ impl Scribe {
         sight.visible.clone_from(listed);
     }
 
-    /// Forgets the gaps after which every export has been read whole.
-    pub(super) fn forget_gaps(&mut self, today: Date) {
+    /// Start of the oldest of the last complete reads of all exports; `None` before each was read.
+    fn exports_as_of(&self, today: Date) -> Option<Timestamp> {
         let scopes = self.reports.shape.scopes(today);
         let fresh = scopes.iter().map(|scope| self.records.get(&scope.name()).and_then(|record| record.fresh_as_of));
-        let oldest = fresh.min().flatten();
+        fresh.min().flatten()
+    }
+
+    /// Forgets the gaps after which every export has been read whole.
+    pub(super) fn forget_gaps(&mut self, today: Date) {
+        let oldest = self.exports_as_of(today);
         self.sight.gaps.retain(|_, gap| gap.until.is_none() || oldest.is_none_or(|oldest| Some(oldest) < gap.until));
     }
 

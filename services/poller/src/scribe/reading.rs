@@ -8,7 +8,7 @@ use change_engine::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::watch::ReportsAsked;
+use super::watch::{ReportsAsked, Watch};
 
 /// An export whose rows are being taken in. Dropping it is safe: what its rows have said stands, and nothing is concluded
 /// from what they have not said.
@@ -30,6 +30,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// When it was sent, if it asks for reports by their ids.
+    pub(super) fn by_id_at(&self) -> Option<Timestamp> {
+        (!matches!(self.asked.watch, Watch::Reports(_))).then_some(self.started_at)
+    }
+
     /// Rows so far, of the running download.
     pub fn rows(&self) -> u64 {
         self.rows

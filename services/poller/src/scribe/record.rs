@@ -16,7 +16,7 @@ use change_engine::{
     paths::{columns::Columns, volatile::Volatility},
     plan::{RateRecord, shape::Shape},
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 /// Most entities of which it is remembered since when they are missing: as many as are confirmed at a time. The rest follow
@@ -29,6 +29,8 @@ pub(super) const MAX_MISSING: usize = MAX_TRACKED;
 pub(super) struct WatchRecord {
     /// Start of the last complete read.
     pub fresh_as_of: Option<Timestamp>,
+    /// Of an export: the days of which it showed every report that it asks for. Its reach moves.
+    pub covered: Option<(Date, Date)>,
     /// Entities that it showed.
     pub entities: Option<u64>,
     /// What was learned of its rate.
@@ -48,6 +50,15 @@ pub(super) struct WatchRecord {
     pub reach: String,
     /// Start of the first of the reads that were refused, since one was not.
     pub refused_since: Option<Timestamp>,
+}
+
+/// The time before an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Before {
+    /// Start of the last read that looked and did not see what is seen now.
+    pub not_before: Option<Timestamp>,
+    /// Were it new, an earlier read would have shown it.
+    pub baselined: bool,
 }
 
 /// An entity that is missing.
@@ -77,6 +88,13 @@ pub(super) struct ReportsRecord {
     pub absences: Absences,
     /// The same with what was known before. At most [`MAX_MISSING`].
     pub missing: BTreeMap<String, Missing>,
+    /// Reports of which a read has shown something that it could not say, with what an event about them has to say of the time
+    /// before.
+    #[serde(default)]
+    pub doubted: BTreeMap<String, Before>,
+    /// Paths that moved without meaning in exports that are none any more.
+    #[serde(default)]
+    pub set_aside: BTreeSet<String>,
     /// The exports whose last complete read missed more than a deletion here and there.
     #[serde(default)]
     pub thinned: BTreeSet<String>,
@@ -89,6 +107,8 @@ impl ReportsRecord {
             policies: policies.to_vec(),
             absences: Absences::default(),
             missing: BTreeMap::new(),
+            doubted: BTreeMap::new(),
+            set_aside: BTreeSet::new(),
             thinned: BTreeSet::new(),
         }
     }
@@ -112,6 +132,8 @@ pub(super) struct PoliciesRecord {
     pub visible: BTreeSet<String>,
     /// When others were out of sight.
     pub gaps: BTreeMap<String, Gap>,
+    /// Start of the oldest of the last complete reads of all exports, as it was when the policies were last listed.
+    pub exports_as_of: Option<Timestamp>,
 }
 
 /// A time in which a policy, and with it its reports, could not be seen.
@@ -119,8 +141,8 @@ pub(super) struct PoliciesRecord {
 pub(super) struct Gap {
     /// Start of the last read that showed it before.
     pub from: Option<Timestamp>,
-    /// Start of the first that did not.
-    pub since: Timestamp,
+    /// When its reports were last read before that.
+    pub reports_from: Option<Timestamp>,
     /// Start of the first that showed it again; `None` while it is out of sight.
     pub until: Option<Timestamp>,
 }

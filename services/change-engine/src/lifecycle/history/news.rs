@@ -18,8 +18,9 @@ pub(super) fn news(past: &Life, now: &Life, window: Window) -> Vec<HistoryEntry>
     let told_until = window.not_before.filter(|_| behind);
     let is_news = |entry: &&HistoryEntry| {
         let (Some(at), Some(step)) = (entry.at, step_of(&entry.action)) else { return false };
-        let told = known.iter().filter_map(|entry| entry.at).any(|known| is_before(at, known))
-            || dates_of(past).any(|known| is_before(at, known))
+        // A date of the far future is none: it must not make all that comes look old.
+        let dates = known.iter().filter_map(|entry| entry.at).chain(dates_of(past));
+        let told = dates.filter(|date| !is_far_future(*date, window.observed_at)).any(|known| is_before(at, known))
             || past.dates.of(step.event_type) == Some(at)
             || told_until.is_some_and(|until| end_of(at).is_some_and(|end| end < until));
         !told && !is_far_future(at, window.observed_at)
@@ -122,6 +123,12 @@ pub(super) fn is_before(one: UpstreamDate, other: UpstreamDate) -> bool {
         (UpstreamDate::Moment(one), UpstreamDate::Moment(other)) => one < other,
         _ => one.day() < other.day(),
     }
+}
+
+/// It was before `look`, whatever zone the upstream writes in.
+pub(super) fn is_long_before(at: UpstreamDate, look: Timestamp) -> bool {
+    let latest = end_of(at).and_then(|end| end.checked_add(ZONE_DOUBT).ok());
+    latest.is_some_and(|latest| latest < look)
 }
 
 fn is_far_future(at: UpstreamDate, observed_at: Timestamp) -> bool {

@@ -183,6 +183,19 @@ fn an_approval_that_is_not_taken_back_before_a_rejection_was_not_the_final_one()
 }
 
 #[test]
+fn one_false_entry_in_a_report_where_nothing_happened_is_no_story() {
+    let told_already = ["SUBMITTED 05:00:00", "APPROVED 05:30:00", "REIMBURSED 06:00:00"];
+    let past = life("REIMBURSED", &told_already);
+    for false_entry in ["REJECTED 06:00:01", "REJECTED 09:00:00", "REIMBURSEMENTACHBOUNCE 09:00:00"] {
+        let history: Vec<&str> = told_already.into_iter().chain([false_entry]).collect();
+        assert_eq!(told(&past, &life("REIMBURSED", &history)), "", "{false_entry}");
+    }
+    let past = life("SUBMITTED", &["SUBMITTED 2026-03-01"]);
+    let now = life("APPROVED", &["SUBMITTED 2026-03-01", "REJECTED 2026-03-02"]);
+    assert_eq!(told(&past, &now), "approved", "the last look would have shown what was rejected a month ago");
+}
+
+#[test]
 fn of_several_entries_for_one_step_the_reports_own_date_chooses_else_the_last_approval_else_the_first() {
     let past = life("SUBMITTED", &["SUBMITTED 07:00:00"]);
     let history = ["SUBMITTED 07:00:00", "APPROVED 09:00:00", "APPROVED 09:10:00", "APPROVED 09:20:00"];

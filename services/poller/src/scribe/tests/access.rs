@@ -41,7 +41,7 @@ async fn reads_by_id_count_only_once_a_later_list_still_shows_the_policy() {
 }
 
 #[tokio::test]
-async fn a_report_that_may_have_moved_to_a_policy_that_is_lost_since_is_not_removed() {
+async fn a_report_that_may_have_moved_to_a_lost_policy_is_removed_after_a_day_only() {
     let mut desk = desk().await;
     // It moves to the other policy, and the role there is lost before anybody looks.
     desk.list(10, &[POLICY]).await;
@@ -54,6 +54,12 @@ async fn a_report_that_may_have_moved_to_a_policy_that_is_lost_since_is_not_remo
     desk.export(70, &in_sight()[1..]).await;
     assert!(!desk.wants("reports:by-id", 90));
     assert_eq!(desk.count(), before);
+    let a_day = 86_400;
+    desk.list(a_day + 100, &[POLICY]).await;
+    desk.export(a_day + 110, &in_sight()[1..]).await;
+    desk.follow_up(a_day + 120, &[]).await;
+    desk.follow_up(a_day + 140, &[]).await;
+    assert_eq!(desk.told(before).await, ["report.removed report/R00"]);
 }
 
 #[tokio::test]

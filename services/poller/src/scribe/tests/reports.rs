@@ -55,6 +55,24 @@ async fn an_older_read_never_overwrites_a_newer_one() {
 }
 
 #[tokio::test]
+async fn what_an_overlapping_read_showed_and_could_not_say_is_not_dated_after_it() {
+    let mut desk = Desk::with(&reports(1)).await;
+    let (slow, quick) = (desk.ask("reports", 10), desk.ask("reports", 11));
+    let mut slow = desk.scribe.begin(slow, at(10), at(20));
+    let mut quick = desk.begin(quick, 11);
+    desk.row(&mut slow, &report("R00", "OPEN")).await;
+    desk.row(&mut quick, &report("R00", "SUBMITTED")).await;
+    desk.end(slow, true).await;
+    desk.end(quick, true).await;
+    let before = desk.count();
+    desk.restart().await;
+    desk.export(30, &[report("R00", "SUBMITTED")]).await;
+    assert_eq!(desk.told(before).await, ["report.submitted report/R00"]);
+    let detection = desk.full_events().await.pop().unwrap().detection;
+    assert_eq!(detection.not_before, Some(at(10)), "the read of 11 s saw it");
+}
+
+#[tokio::test]
 async fn reads_that_wait_with_the_same_report_settle_one_after_the_other() {
     let mut desk = Desk::with(&reports(1)).await;
     let before = desk.count();

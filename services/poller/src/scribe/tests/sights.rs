@@ -203,6 +203,27 @@ async fn a_report_that_leaves_the_active_set_is_read_by_its_id_and_told() {
 }
 
 #[tokio::test]
+async fn a_path_that_was_set_aside_stays_so_when_the_exports_are_others() {
+    let mut desk = Desk::with(&reports(4)).await;
+    let moved = |n: i64| {
+        let moved = |report: Report| Report { manager_email: Some(format!("m{n}@acme.example")), ..report };
+        reports(4).into_iter().map(moved).collect::<Vec<_>>()
+    };
+    for n in 1..4 {
+        desk.export(10 * n, &moved(n)).await;
+    }
+    let whole = desk.watch("reports", 50);
+    for _ in 0..6 {
+        let _ = desk.scribe.timed_out(&whole, at(50)).await.unwrap();
+    }
+    desk.read("reports:2026-12", 55, &[], true).await;
+    desk.restart().await;
+    let told = desk.count();
+    desk.read("reports:recent", 60, &moved(9), true).await;
+    assert_eq!(desk.told(told).await, ["scope.snapshot scope/reports:recent"; 0]);
+}
+
+#[tokio::test]
 async fn windows_of_days_go_by_the_servers_clock() {
     let mut desk = Desk::open().await;
     desk.scribe.set_clock_offset(SignedDuration::from_hours(20));
