@@ -2,11 +2,14 @@
 # Stays with what GNU make 3.81 and a BSD userland understand.
 
 CARGO ?= cargo
+MINUTES ?= 10
+SEEDS ?= 200
+SEED ?=
 SOAK_MINUTES ?= 10
 SOAK_KILL_EVERY ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci fmt lint docs schemas deny bench-start soak soak-kill tree
+.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-diff bench-live bench-schedule sim soak soak-kill tree
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -37,7 +40,7 @@ schemas: ## write the files under schemas/ anew from the types; the tests compar
 	$(CARGO) build --locked -p expensewire
 	$(CARGO) run --locked --quiet -p expensewire -- config schema > schemas/config.schema.json.new
 	mv schemas/config.schema.json.new schemas/config.schema.json
-	WRITE_SCHEMAS=1 $(CARGO) test --locked -p event-model --test schemas
+	WRITE_SCHEMAS=1 $(CARGO) test --locked -p event-model --test schemas as_committed
 
 deny: ## licences, bans, sources and advisories (needs cargo-deny)
 	$(CARGO) deny --locked check
@@ -45,6 +48,20 @@ deny: ## licences, bans, sources and advisories (needs cargo-deny)
 bench-start: ## seconds from process start to verified deliveries, and from Ctrl-C to the end
 	$(CARGO) build --locked -p expensewire -p tests
 	$(CARGO) run --locked --quiet -p tests --bin bench_start
+
+bench-diff: ## what finding the changed reports among a million and ten million costs beside splitting and hashing their lines
+	$(CARGO) run --release --locked --quiet -p tests --bin bench_diff
+
+bench-live: ## seconds from a change in the simulator to its event in the log, over MINUTES, against the floor of the plan
+	$(CARGO) build --release --locked -p expensewire -p tests
+	$(CARGO) run --release --locked --quiet -p tests --bin bench_live -- --minutes $(MINUTES)
+
+sim: ## the simulation of engine, store, upstream and subscriber: SEEDS=2000 for many seeds, SEED=123 for one with its trace
+	$(CARGO) build --locked --release -p tests --bin sim
+	$(CARGO) run --locked --quiet --release -p tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+bench-schedule: ## mean delay under the planner over that of one who knows the rates, and over round robin; fails when a bound does not hold
+	$(CARGO) run --locked --release --quiet -p tests --bin bench_schedule
 
 soak: ## simulator, service and subscriber in three processes for SOAK_MINUTES; prints what arrived against what was made
 	$(CARGO) build --locked -p expensewire -p tests

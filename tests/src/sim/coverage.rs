@@ -1,0 +1,121 @@
+//! What a large number of runs must have met: a kind of change or fault that never happens proves nothing.
+
+use std::collections::BTreeMap;
+
+/// So many seeds meet everything.
+pub const ENOUGH_SEEDS: u64 = 500;
+
+/// Every kind of thing that must happen, by the name under which it is counted.
+const KINDS: &[&str] = &[
+    // Changes of reports.
+    "report created",
+    "report.submitted",
+    "report.approved",
+    "report.reimbursed",
+    "report.archived",
+    "report.reopened",
+    "report.unapproved",
+    "report.reimbursement_reverted",
+    "report.updated",
+    "report.removed",
+    "steps within seconds",
+    "unknown state",
+    "back from an unknown state",
+    "history lies",
+    "report renamed",
+    "line edited",
+    "line added",
+    "line removed",
+    "line moved",
+    "report moved to another policy",
+    "report deleted",
+    "report resurrected",
+    "many reports deleted",
+    // Changes of the rest.
+    "policy created",
+    "policy edited",
+    "policy deleted",
+    "card added",
+    "card edited",
+    "card removed",
+    "feed of one card",
+    "feed of a bank fails",
+    "feed of a bank recovers",
+    // What is in sight, and how it is shown.
+    "role lost",
+    "role back",
+    "domain refused",
+    "domain back",
+    "many reports hidden",
+    "hidden reports back",
+    "other form of dates",
+    "titles tick",
+    "cards tick",
+    "new field of policies",
+    "new field of cards",
+    "account with nothing in it",
+    // Faults of requests and files.
+    "429",
+    "error instead of an answer",
+    "connection breaks",
+    "export times out",
+    "truncated file",
+    "empty file",
+    "row twice",
+    "row twice, before and after a change",
+    "rows in another order",
+    "download begins anew",
+    "read leaves something out",
+    "read leaves everything out",
+    "sections not told",
+    // Faults of the machine.
+    "process killed",
+    "commit fails",
+    "commit fails and stands",
+    "restart",
+    "restart after hours",
+    "restart after days",
+    "clock step",
+    // The subscriber.
+    "subscriber down",
+    "subscriber unreachable",
+    "subscriber refuses",
+    "subscriber's answer lost",
+    "subscriber asks to wait",
+    "delivered",
+    // Reads.
+    "read of all reports",
+    "read of active reports",
+    "read of recent reports",
+    "read of a window",
+    "read of aged reports",
+    "follow-up by id",
+    "read of policies",
+    "confirmation of policies",
+    "read of cards",
+    "refresh of one report",
+    "release by a person",
+    // What is said.
+    "report.snapshot",
+    "report.created",
+    "expense.added",
+    "expense.updated",
+    "expense.removed",
+    "policy.snapshot",
+    "policy.created",
+    "policy.changed",
+    "policy.removed",
+    "card.snapshot",
+    "card.added",
+    "card.changed",
+    "card.removed",
+    "card.feed_failed",
+    "card.feed_recovered",
+    "scope.snapshot",
+    "account.access_changed",
+];
+
+/// What should have happened and did not.
+pub fn missing(counts: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
+    KINDS.iter().copied().filter(|kind| !counts.contains_key(kind)).collect()
+}
