@@ -167,7 +167,9 @@ impl Scribe {
 
     /// Whether it may have moved to a policy that is out of sight.
     fn may_be_out_of_sight(&self, missing: &Missing, at: Timestamp) -> bool {
-        let something_is = self.sight.gaps.values().any(|gap| gap.until.is_none());
+        // One that was removed, or that nobody knew, is not out of sight.
+        let known = |id: &str| self.policies.get(id).is_some_and(|state| !state.removed);
+        let something_is = self.sight.gaps.iter().any(|(id, gap)| gap.until.is_none() && known(id));
         something_is && at.duration_since(missing.since) < PERSISTS_AFTER
     }
 

@@ -132,7 +132,9 @@ impl Scribe {
         let exports_as_of = self.exports_as_of(self.today(started_at));
         let sight = &mut self.sight;
         let reports_from = std::mem::replace(&mut sight.exports_as_of, exports_as_of);
-        for id in sight.visible.difference(listed) {
+        // One that was listed and could never be read may have gone for good: nobody would be told.
+        let known = |id: &str| self.policies.get(id).is_some_and(|state| !state.removed);
+        for id in sight.visible.difference(listed).filter(|id| known(id)) {
             sight.gaps.insert(id.clone(), Gap { from: last, reports_from, until: None });
         }
         for id in listed {

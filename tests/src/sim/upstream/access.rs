@@ -248,7 +248,8 @@ fn switch(timeline: &mut crate::sim::clock::Timeline<bool>, now: Moment) -> bool
     off
 }
 
-/// So many of `all` that nobody may take it for a few deletions: more than ten and than a tenth, or all of it.
+/// So many of `all` that nobody may take it for a few deletions: more than ten and than a tenth, whatever else becomes of some
+/// of them meanwhile, or all of it.
 fn too_many(all: usize) -> usize {
-    if all < 16 { all } else { all * 3 / 4 + 1 }
+    if all < 24 { all } else { all * 3 / 4 + 1 }
 }

@@ -63,6 +63,25 @@ async fn a_policy_that_was_listed_and_never_read_has_its_first_sight_when_it_is(
 }
 
 #[tokio::test]
+async fn a_policy_that_was_never_read_and_is_gone_holds_no_removal_up() {
+    let mut desk = Desk::with(&super::desk::reports(3)).await;
+    let seen = crate::scribe::PoliciesSeen {
+        started_at: super::desk::at(10),
+        observed_at: super::desk::at(11),
+        listed: vec![summary(POLICY, "admin"), summary("B2", "admin")],
+        outcomes: [("B2".to_owned(), PolicyOutcome::Unreadable("7".into()))].into(),
+    };
+    desk.scribe.policies(seen).await.unwrap();
+    let before = desk.count();
+    desk.list(20, &[POLICY]).await;
+    desk.export(30, &super::desk::reports(3)[1..]).await;
+    desk.list(32, &[POLICY]).await;
+    desk.follow_up(34, &[]).await;
+    desk.follow_up(50, &[]).await;
+    assert_eq!(desk.told(before).await, ["report.removed report/R00"]);
+}
+
+#[tokio::test]
 async fn when_all_policies_vanish_at_once_it_is_told_and_none_is_removed() {
     let mut desk = Desk::open().await;
     desk.list(0, &[POLICY, "B2", "C3"]).await;
