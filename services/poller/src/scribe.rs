@@ -112,8 +112,6 @@ pub struct Scribe {
     access: Access,
     told_access: Option<Known>,
     aged: Aged,
-    /// Missing reports that were read by id in vain before it was known whether that counts.
-    held_up: BTreeSet<String>,
     notices: VecDeque<Notice>,
     /// A list of policies was asked for ahead of the queue, and has not been taken in since.
     policies_hurried: bool,
@@ -205,8 +203,7 @@ impl Scribe {
 
     /// The server's date at `now`.
     fn today(&self, now: Timestamp) -> Date {
-        let there = now.checked_add(self.clock_offset).unwrap_or(now);
-        there.to_zoned(TimeZone::UTC).date()
+        self.on_their_clock(now).to_zoned(TimeZone::UTC).date()
     }
 
     fn key(&self, name: &str) -> String {

@@ -8,6 +8,9 @@
 //!   new until a complete read has told it.
 //! - *The upstream tells it now*, under a name that we do not know. A key that no entity of the scope had and that most have
 //!   in one read came from the upstream, not from people ([`Shown::beside_model`]).
+//!
+//! An entity that was out of sight when a column came has it when it is back: to it the column is still new
+//! ([`Columns::new_since`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +21,7 @@ use event_model::{
     Card, EntityKind, Expense, Feed, Policy, Report, ReportedExpense,
     policy::{Category, Employee, ReportField, Tag, TagLevel, Tax, TaxRate},
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -65,6 +69,9 @@ pub struct Columns {
     /// Normalised; `None` before the first complete read.
     #[serde(default)]
     told: Option<BTreeSet<String>>,
+    /// Of those that most entities have had since a later read: the start of that read.
+    #[serde(default)]
+    since: BTreeMap<String, Timestamp>,
 }
 
 impl Columns {
@@ -77,11 +84,21 @@ impl Columns {
         }
     }
 
-    /// A complete read told `now`.
-    pub fn take_in(&mut self, now: Shown) {
+    /// The paths that are new to an entity that was last seen by a read that began at `last`: those that came after it; all
+    /// that ever came when nobody knows.
+    pub fn new_since(&self, last: Option<Timestamp>) -> BTreeSet<String> {
+        let since = self.since.iter().filter(|(_, since)| last.is_none_or(|last| last < **since));
+        since.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// A complete read that began at `started_at` told `now`.
+    pub fn take_in(&mut self, now: Shown, started_at: Timestamp) {
+        let first = self.told.is_none();
         let told = self.told.get_or_insert_default();
         let room = MAX_COLUMNS.saturating_sub(told.len());
         let new: Vec<String> = now.any.into_iter().filter(|path| !told.contains(path)).take(room).collect();
+        let came = new.iter().filter(|path| !first && now.most.contains(*path));
+        self.since.extend(came.map(|path| (path.clone(), started_at)));
         told.extend(new);
     }
 }

@@ -84,7 +84,8 @@ impl Scribe {
     async fn tell_access(&mut self, at: Timestamp) -> Result<(), StoreError> {
         let paths = Paths::default();
         let account = &self.config.account;
-        let seen = Seen { account, observed_at: at, not_before: None, baselined: true, paths: &paths };
+        let seen =
+            Seen { account, observed_at: at, not_before: None, told_until: None, baselined: true, paths: &paths };
         let draft = access_draft(&seen, self.told_access.as_ref(), &self.access);
         self.append(draft.into_iter().collect()).await
     }

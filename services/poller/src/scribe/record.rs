@@ -8,12 +8,15 @@
 //! so. The other way round a crash between the two would leave an account whose log says "the first sight is complete"
 //! and whose record does not know it: what is created next would be told as a snapshot, and so would not be told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use change_engine::{
     Absences,
     absence::MAX_TRACKED,
-    paths::{columns::Columns, volatile::Volatility},
+    paths::{Paths, columns::Columns, volatile::Volatility},
     plan::{RateRecord, shape::Shape},
 };
 use jiff::{Timestamp, civil::Date};
@@ -52,6 +55,19 @@ pub(super) struct WatchRecord {
     pub refused_since: Option<Timestamp>,
 }
 
+impl WatchRecord {
+    /// The paths by which an entity is compared in a read that has `paths`. To one that was out of sight, and was last shown
+    /// at the time given, what came meanwhile is new.
+    pub fn paths_for<'a>(&self, last_shown: Option<Option<Timestamp>>, paths: &'a Paths) -> Cow<'a, Paths> {
+        let mut paths = Cow::Borrowed(paths);
+        let came = last_shown.map(|last_shown| self.columns.new_since(last_shown)).unwrap_or_default();
+        if !came.is_empty() {
+            paths.to_mut().new.extend(came);
+        }
+        paths
+    }
+}
+
 /// The time before an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Before {
@@ -74,6 +90,18 @@ pub(super) struct Missing {
     /// It was shown since, by a read that says nothing else of it.
     #[serde(default)]
     pub back: bool,
+    /// A read by its id that did not show it either, while nobody knows yet whether that counts.
+    #[serde(default)]
+    pub unshown: Option<Unshown>,
+}
+
+/// A read by id in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Unshown {
+    /// When it was sent.
+    pub started_at: Timestamp,
+    /// When it was answered.
+    pub answered_at: Timestamp,
 }
 
 /// Of the reports as a whole, under `{account}/reports/all`.
@@ -132,6 +160,8 @@ pub(super) struct PoliciesRecord {
     pub visible: BTreeSet<String>,
     /// When others were out of sight.
     pub gaps: BTreeMap<String, Gap>,
+    /// Those that are listed and whose details the last reads did not give, with the start of the last that did.
+    pub undetailed: BTreeMap<String, Option<Timestamp>>,
     /// Start of the oldest of the last complete reads of all exports, as it was when the policies were last listed.
     pub exports_as_of: Option<Timestamp>,
 }
@@ -157,8 +187,10 @@ pub(super) fn note_missing(
     aged: bool,
 ) {
     if let Some(known) = missing.get_mut(id) {
-        known.back = false;
+        if std::mem::take(&mut known.back) {
+            known.unshown = None;
+        }
     } else if missing.len() < MAX_MISSING {
-        missing.insert(id.to_owned(), Missing { last_shown, since: started_at, aged, back: false });
+        missing.insert(id.to_owned(), Missing { last_shown, since: started_at, aged, back: false, unshown: None });
     }
 }

@@ -34,6 +34,7 @@ fn approved_at(time: &str, life: Life) -> Life {
 fn window() -> Window {
     Window {
         not_before: Some("2026-04-02T08:00:00Z".parse().expect("a time")),
+        told_until: Some("2026-04-02T08:00:00Z".parse().expect("a time")),
         observed_at: NOW.parse().expect("a time"),
     }
 }

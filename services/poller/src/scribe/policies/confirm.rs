@@ -60,6 +60,7 @@ impl Scribe {
         self.tell_removed(EntityKind::Policy, POLICIES, &gone, seen.observed_at).await?;
         for id in &gone {
             self.sight.gaps.remove(id);
+            self.sight.undetailed.remove(id);
         }
         for id in denied {
             let record = self.record(POLICIES);

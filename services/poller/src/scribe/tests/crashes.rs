@@ -30,17 +30,17 @@ async fn a_power_cut_in_a_confirmation_costs_another_one() {
     let mut desk = Desk::with(&reports(3)).await;
     let before = desk.count();
     desk.export(10, &reports(3)[1..]).await;
-    desk.list(12, &[POLICY]).await;
     desk.follow_up(14, &[]).await;
+    desk.list(16, &[POLICY]).await;
     desk.power_cut().await;
     assert_eq!(desk.count(), before);
     desk.list(20, &[POLICY]).await;
     desk.export(21, &reports(3)[1..]).await;
-    desk.list(22, &[POLICY]).await;
     for seconds in [30, 50, 70] {
         if desk.wants("reports:by-id", seconds) {
             desk.follow_up(seconds, &[]).await;
         }
+        desk.list(seconds + 5, &[POLICY]).await;
     }
     assert_eq!(desk.told(before).await, ["report.removed report/R00"]);
 }
