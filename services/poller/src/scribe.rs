@@ -176,6 +176,10 @@ impl Scribe {
         parse: &mut (dyn FnMut() -> Option<Report> + Send),
     ) -> Result<(), StoreError> {
         reading.rows += 1;
+        if self.is_of_another_clock(reading.rendered_by) {
+            // The next read says it, and when.
+            return Ok(());
+        }
         self.is_shown(reading, id);
         if !self.batch.is_empty() && self.is_settled_by_batch(reading, id, &digest).await? {
             return Ok(());

@@ -77,6 +77,11 @@ impl Scribe {
         self.reports.doubted.clear();
     }
 
+    /// Whether an answer of `at` came before the clock was set back: what it says is true, but nobody knows when it was.
+    pub(super) fn is_of_another_clock(&self, at: Timestamp) -> bool {
+        at > self.newest
+    }
+
     /// `whereabouts` are those that a report that is not known has now.
     pub(super) fn before(&self, id: &str, whereabouts: &Whereabouts, today: Date) -> Before {
         if let Some(before) = self.reports.doubted.get(id) {
@@ -91,7 +96,7 @@ impl Scribe {
         }
         let not_before = self.index.as_of(id).or_else(|| self.had_to_be_shown(whereabouts, today));
         let day = whereabouts.day.unwrap_or(today);
-        Before { not_before, baselined: self.reports.shape.has_seen(day) }
+        Before { not_before, baselined: self.reports.has_seen(whereabouts.policy.as_ref(), day) }
     }
 
     /// Start of the last complete read that had to show a report that stands there.

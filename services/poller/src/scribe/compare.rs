@@ -205,6 +205,9 @@ impl Scribe {
     }
 
     fn settle(&mut self, pending: &Pending) {
+        if self.is_of_another_clock(pending.seen.observed_at) {
+            return;
+        }
         self.index.settle(pending.read, &pending.id, &pending.digest, &pending.whereabouts);
         self.note_age(pending.whereabouts.day);
         self.is_judged(&pending.id, pending.seen.started_at, pending.seen.by_id);

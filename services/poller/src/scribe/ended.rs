@@ -24,7 +24,7 @@ impl Scribe {
             parsed: reading.parsed,
             ..Ingested::default()
         };
-        if ended.complete {
+        if ended.complete && !self.is_of_another_clock(reading.rendered_by) {
             match reading.asked.watch.clone() {
                 Watch::Reports(scope) => self.end_export(&scope, &mut reading, ended, &mut ingested).await?,
                 _ => self.end_by_ids(&reading).await?,

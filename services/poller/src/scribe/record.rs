@@ -111,6 +111,9 @@ pub(super) struct ReportsRecord {
     pub shape: Shape,
     /// The policies that exports ask for.
     pub policies: Vec<String>,
+    /// What was in reach before others came into it.
+    #[serde(default)]
+    pub familiar: Option<Familiar>,
     /// Reports that are missing, whichever export missed them.
     #[serde(default)]
     pub absences: Absences,
@@ -133,6 +136,7 @@ impl ReportsRecord {
         Self {
             shape: Shape::start(history_days),
             policies: policies.to_vec(),
+            familiar: None,
             absences: Absences::default(),
             missing: BTreeMap::new(),
             doubted: BTreeMap::new(),
@@ -144,12 +148,32 @@ impl ReportsRecord {
     /// Takes over the configuration of this run.
     pub fn resume(&mut self, history_days: u16, policies: &[String]) {
         self.shape.resume(history_days);
-        if self.policies != policies {
+        let asked_for = |policy: &String| self.policies.is_empty() || self.policies.contains(policy);
+        let widened = !self.policies.is_empty() && (policies.is_empty() || !policies.iter().all(asked_for));
+        let before = std::mem::replace(&mut self.policies, policies.to_vec());
+        if widened {
             // What comes into reach now was there before.
+            self.familiar = Some(Familiar { shape: self.shape.clone(), policies: before });
             self.shape.forget_seen();
-            self.policies = policies.to_vec();
         }
     }
+
+    /// Whether an earlier complete read would have shown a report of `policy` and that day.
+    pub fn has_seen(&self, policy: Option<&String>, day: Date) -> bool {
+        let familiar = self.familiar.as_ref().zip(policy);
+        let known = familiar
+            .is_some_and(|(familiar, policy)| familiar.policies.contains(policy) && familiar.shape.has_seen(day));
+        known || self.shape.has_seen(day)
+    }
+}
+
+/// A narrower reach, whose reports are known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Familiar {
+    /// The exports as they were.
+    pub shape: Shape,
+    /// The policies that they asked for.
+    pub policies: Vec<String>,
 }
 
 /// Of the policies as a whole, under `{account}/policies/all`.

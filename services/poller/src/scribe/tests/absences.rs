@@ -196,8 +196,9 @@ async fn a_list_that_began_before_the_first_read_by_id_clears_no_removal() {
 #[tokio::test]
 async fn an_expense_of_two_reports_that_go_together_is_removed_once() {
     let with_line = |id: &str| Report { expenses: vec![expense("7", 5)], ..report(id, "OPEN") };
-    let mut desk = Desk::with(&reports(4)).await;
-    desk.export(5, &[with_line("R00"), with_line("R01"), report("R02", "OPEN"), report("R03", "OPEN")]).await;
+    // A first sight tells no expenses: nobody knows which of the two has it.
+    let mut desk =
+        Desk::with(&[with_line("R00"), with_line("R01"), report("R02", "OPEN"), report("R03", "OPEN")]).await;
     let before = desk.count();
     desk.export(10, &reports(4)[2..]).await;
     for seconds in [14, 30] {
@@ -207,4 +208,43 @@ async fn an_expense_of_two_reports_that_go_together_is_removed_once() {
     let mut told = desk.told(before).await;
     told.sort();
     assert_eq!(told, ["expense.removed expense/7", "report.removed report/R00", "report.removed report/R01"]);
+}
+
+#[tokio::test]
+async fn an_aged_report_is_looked_for_again_when_its_policy_is_back_in_sight() {
+    let other = |id: &str| Report { policy_id: Some("B2".into()), ..report(id, "APPROVED") };
+    let old = Report { created: date("2026-10-20"), ..other("R90") };
+    let mut desk = Desk::open().await;
+    desk.list(0, &[POLICY, "B2"]).await;
+    desk.export(1, &[&reports(3)[..], &[old]].concat()).await;
+    let a_month = 30 * 86_400;
+    desk.list(a_month, &[POLICY]).await;
+    let is_wanted = |desk: &mut Desk, seconds| {
+        desk.scribe.wanted(at(seconds)).iter().any(|wanted| wanted.watch.name() == "reports:aged")
+    };
+    assert!(!is_wanted(&mut desk, a_month + 5));
+    desk.list(a_month + 10, &[POLICY, "B2"]).await;
+    assert!(is_wanted(&mut desk, a_month + 15), "not only tomorrow");
+}
+
+/// Much is hidden; then a list leaves the policy of most of it out.
+#[tokio::test]
+async fn what_went_with_many_stays_withheld_when_the_others_go_out_of_sight() {
+    let hidden = |n: usize| Report { policy_id: Some("B2".into()), ..report(&format!("R9{n}"), "OPEN") };
+    let mut desk = Desk::open().await;
+    desk.list(0, &[POLICY, "B2"]).await;
+    desk.export(1, &[&reports(20)[..], &(0..9).map(hidden).collect::<Vec<_>>()].concat()).await;
+    let before = desk.count();
+    desk.export(10, &reports(18)).await;
+    desk.follow_up(14, &[]).await;
+    desk.list(16, &[POLICY, "B2"]).await;
+    desk.list(20, &[POLICY]).await;
+    desk.export(30, &reports(18)).await;
+    for seconds in [40, 60, 80] {
+        desk.list(seconds, &[POLICY, "B2"]).await;
+        if desk.wants("reports:by-id", seconds + 5) {
+            desk.follow_up(seconds + 5, &[]).await;
+        }
+    }
+    assert_eq!(desk.told(before).await, ["account.access_changed account/acme"]);
 }

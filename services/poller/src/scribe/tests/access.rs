@@ -66,6 +66,22 @@ async fn a_report_that_may_have_moved_to_a_lost_policy_is_removed_after_a_day_on
 }
 
 #[tokio::test]
+async fn what_was_asked_in_vain_while_a_policy_was_out_of_sight_does_not_count() {
+    let mut desk = desk().await;
+    let before = desk.count();
+    desk.list(10, &[POLICY]).await;
+    desk.export(12, &[&in_sight()[1..], &[on_other("R99", "OPEN")]].concat()).await;
+    desk.follow_up(14, &[]).await;
+    desk.list(30, &[POLICY, OTHER]).await;
+    for seconds in [40, 60] {
+        assert_eq!(desk.count(), before, "it may have been there");
+        desk.follow_up(seconds, &[]).await;
+        desk.list(seconds + 2, &[POLICY, OTHER]).await;
+    }
+    assert_eq!(desk.told(before).await, ["report.removed report/R00"]);
+}
+
+#[tokio::test]
 async fn a_policy_whose_role_is_lost_is_frozen_and_on_return_only_the_difference_is_told() {
     let mut desk = desk().await;
     let before = desk.count();

@@ -90,8 +90,9 @@ async fn what_comes_into_reach_is_a_snapshot() {
     desk.restart().await;
     desk.list(10, &[POLICY, "B2"]).await;
     let other = Report { policy_id: Some("B2".into()), ..fresh("R01") };
-    desk.export(11, &[report("R00", "OPEN"), other]).await;
-    assert_eq!(desk.told(before).await, ["policy.snapshot policy/B2", "report.snapshot report/R01"]);
+    desk.export(11, &[report("R00", "OPEN"), other, fresh("R02")]).await;
+    let told = ["policy.snapshot policy/B2", "report.snapshot report/R01", "report.created report/R02"];
+    assert_eq!(desk.told(before).await[..3], told, "what is new where we looked before is news");
 }
 
 #[tokio::test]
