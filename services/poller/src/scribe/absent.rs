@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 use change_engine::{
     absence::{Confirmation, MAX_TRACKED, PERSISTS_AFTER, too_many},
     diff::{lines_of, report_removed},
+    fingerprints::View,
     plan::shape::{ReportScope, must_show},
 };
 use event_model::{EntityKind, EventDraft, ReportState, Whereabouts};
@@ -218,6 +219,11 @@ impl Scribe {
         let votes: BTreeSet<String> = counted.into_iter().chain(reading.shown.iter().cloned()).collect();
         let gone = self.reports.absences.after_id_read(&votes, &reading.shown, reading.started_at);
         self.tell_gone(gone, reading).await?;
+        let reach = self.reach(reading.asked.today);
+        if reading.shown.iter().any(|id| self.index.get(id).is_some_and(|view| has_aged(&view, reach))) {
+            // It has just left what exports reach: whoever is read by id in turn is another now.
+            self.aged.looked_on = None;
+        }
         self.save_reports(Durability::Relaxed).await?;
         self.note_withheld(REPORTS, reading.rendered_by).await
     }
@@ -288,11 +294,14 @@ impl Scribe {
         self.aged.queue.split_off(rest)
     }
 
+    /// The first day that exports reach.
+    fn reach(&self, today: Date) -> Option<Date> {
+        self.reports.shape.scopes(today).iter().map(|scope| scope.sure_days(today).start).min()
+    }
+
     fn look_for_aged(&mut self, today: Date) {
-        let reach = self.reports.shape.scopes(today).iter().map(|scope| scope.sure_days(today).start).min();
-        let beyond = |day: Date| reach.is_some_and(|reach| day < reach);
-        let moving = self.index.iter().filter(|view| view.state().is_some_and(|state| MOVING.contains(&state)));
-        let aged = moving.filter(|view| view.day().is_some_and(beyond) && self.shows(view.policy()));
+        let reach = self.reach(today);
+        let aged = self.index.iter().filter(|view| has_aged(view, reach) && self.shows(view.policy()));
         let queue: Vec<String> = aged.map(|view| view.id().to_owned()).collect();
         if queue.is_empty() {
             // Nothing is left that could have thinned out.
@@ -300,4 +309,10 @@ impl Scribe {
         }
         self.aged = Aged { total: queue.len() as u64, queue, looked_on: Some(today) };
     }
+}
+
+/// Whether a report can still move and lies before what exports `reach`.
+fn has_aged(view: &View<'_>, reach: Option<Date>) -> bool {
+    view.state().is_some_and(|state| MOVING.contains(&state))
+        && view.day().zip(reach).is_some_and(|(day, reach)| day < reach)
 }

@@ -52,6 +52,13 @@ pub(super) struct WatchRecord {
     pub refused_since: Option<Timestamp>,
 }
 
+impl WatchRecord {
+    /// The paths that make no event by themselves: they move without meaning, or come and go.
+    pub fn set_aside(&self) -> BTreeSet<String> {
+        self.volatility.set_aside().iter().chain(self.columns.unsteady()).cloned().collect()
+    }
+}
+
 /// The time before an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Before {
