@@ -187,6 +187,12 @@ impl Scribe {
         self.judge(reading, id, digest, parse).await
     }
 
+    /// The file names the report `id` and has no row of it: it is there, and nothing else is known of it.
+    pub fn unrendered(&mut self, reading: &mut Reading, id: &str) {
+        self.is_shown(reading, id);
+        self.index.note_seen(&reading.walk, id);
+    }
+
     /// The download begins anew: rows come again.
     pub fn restarted(&mut self, reading: &mut Reading) {
         reading.walk.restart();

@@ -175,6 +175,7 @@ fn account_config(account: &Account) -> poller::AccountConfig {
             per_60s: account.budget.per_60s,
             share: account.budget.share,
         },
+        download_waits: expensify_client::DOWNLOAD_WAITS.to_vec(),
     }
 }
 

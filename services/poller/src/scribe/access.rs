@@ -57,7 +57,7 @@ impl Scribe {
         let shown: u64 =
             self.records.iter().filter(|(name, _)| is_sweep(name)).filter_map(|(_, record)| record.entities).sum();
         let withheld = self.reports.absences.withheld()?.clone();
-        Some(Withheld { of: shown.max(1).saturating_add(withheld.missing), ..withheld })
+        Some(Withheld { of: shown.saturating_add(withheld.missing), ..withheld })
     }
 
     pub(super) async fn lose(&mut self, lost: LostScope, at: Timestamp) -> Result<(), StoreError> {

@@ -73,8 +73,8 @@ impl Scribe {
     fn note_paths(&mut self, name: &str, reading: &mut Reading) {
         let tally = std::mem::take(&mut reading.tally);
         let record = self.record(name);
-        record.columns.take_in(Shown::of_reports(), reading.started_at);
-        let set_aside = record.volatility.after_read(tally, reading.rows);
+        let mut set_aside = record.columns.take_in(Shown::of_reports(), reading.started_at);
+        set_aside.extend(record.volatility.after_read(tally, reading.rows));
         let watch = reading.asked.watch.clone();
         self.note_set_aside(&watch, &set_aside, reading.rendered_by);
     }

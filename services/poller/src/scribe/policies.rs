@@ -2,7 +2,7 @@
 //!
 //! The list says which policies the credential administers; it is the scope. A policy that it does not show is read by its id
 //! together with the list of all that the credential sees: listed in a lower role, or not permitted (403), access to it is
-//! lost; neither listed nor found, twice, it is removed. Only what is listed is in sight, so of what is not, no report is
+//! lost; neither listed nor found, twice, it is removed, unless there are reports on it ([`confirm`]). Only what is listed is in sight, so of what is not, no report is
 //! missing.
 
 mod confirm;
@@ -76,8 +76,7 @@ impl Scribe {
         let unknown = Shown::beside_model(EntityKind::Policy, told.iter().map(|(_, _, object)| object));
 
         let before = self.record(POLICIES).clone();
-        let set_aside = before.volatility.set_aside().clone();
-        let paths = Paths { set_aside, new: before.columns.new_in(&unknown) };
+        let paths = Paths { set_aside: before.set_aside(), new: before.columns.new_in(&unknown) };
         let (mut drafts, mut tally, mut changes) = (Vec::new(), Tally::default(), 0);
         for (id, policy, object) in &told {
             let of_policy = self.policy_drafts(id, policy, object, seen, &before, &paths).await?;
@@ -85,6 +84,7 @@ impl Scribe {
             changes += u64::from(of_policy.iter().any(|draft| !draft.event_type.is_snapshot()));
             drafts.extend(of_policy);
         }
+        self.note_unknown(&Watch::Policies, &unknown, seen.observed_at);
         self.tell(drafts).await?;
         for scope in back.iter().filter(|scope| is_lost(&self.access, scope)).cloned().collect::<Vec<_>>() {
             self.regain(&scope, seen.observed_at).await?;
@@ -96,8 +96,8 @@ impl Scribe {
         let unread = listed.iter().filter(|id| !self.policies.contains_key(*id)).cloned().collect();
         let reach = self.config.policies.join(",");
         let record = self.record(POLICIES);
-        record.columns.take_in(unknown, seen.started_at);
-        let set_aside = record.volatility.after_read(tally, told.len() as u64);
+        let mut set_aside = record.columns.take_in(unknown, seen.started_at);
+        set_aside.extend(record.volatility.after_read(tally, told.len() as u64));
         (record.fresh_as_of, record.entities) = (Some(seen.started_at), Some(listed.len() as u64));
         (record.unread, record.reach, record.refused_since) = (unread, reach, None);
         let withheld = record.absences.withheld().is_some();

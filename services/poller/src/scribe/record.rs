@@ -66,6 +66,11 @@ impl WatchRecord {
         }
         paths
     }
+
+    /// The paths that make no event by themselves: they move without meaning, or come and go.
+    pub fn set_aside(&self) -> BTreeSet<String> {
+        self.volatility.set_aside().iter().chain(self.columns.unsteady()).cloned().collect()
+    }
 }
 
 /// The time before an observation.

@@ -38,6 +38,31 @@ async fn a_policy_that_may_not_be_read_by_id_is_out_of_sight_not_removed() {
 }
 
 #[tokio::test]
+async fn a_policy_with_reports_that_is_not_found_is_out_of_sight_until_a_person_says_otherwise() {
+    let mut desk = Desk::with(&super::desk::reports(3)).await;
+    desk.list(10, &[POLICY, "B2", "C3"]).await;
+    let before = desk.count();
+    desk.list(20, &["B2", "C3"]).await;
+    for seconds in [21, 40, 60] {
+        if desk.wants("policies:by-id", seconds) {
+            desk.confirm(seconds, &[], PolicyOutcome::Absent).await;
+        }
+    }
+    desk.export(70, &[]).await;
+    desk.list(80, &["B2", "C3"]).await;
+    assert_eq!(desk.told(before).await, ["account.access_changed account/acme"], "nothing says that it is gone");
+    let scope = format!("policy/{POLICY}");
+    assert!(desk.scribe.release(&scope, 0, super::desk::at(90)).await.is_err());
+    let released = desk.scribe.release(&scope, 1, super::desk::at(90)).await.unwrap();
+    assert_eq!((released.removed, released.confirming), (1, 0));
+    let said = [format!("policy.removed policy/{POLICY}"), "account.access_changed account/acme".to_owned()];
+    assert_eq!(desk.told(before + 1).await, said);
+    assert!(desk.scribe.release(&scope, 1, super::desk::at(91)).await.is_err(), "once");
+    desk.list(100, &["B2", "C3", POLICY]).await;
+    assert_eq!(desk.told(before + 3).await, [format!("policy.created policy/{POLICY}")], "and it may come back");
+}
+
+#[tokio::test]
 async fn an_answer_that_makes_no_sense_confirms_nothing() {
     let mut desk = Desk::open().await;
     desk.list(0, &[POLICY, "B2", "C3"]).await;
