@@ -1,6 +1,7 @@
 //! Tests over the whole: helpers shared by the files under `tests/tests` and by the soak.
 
 pub mod bench_schedule;
+pub mod log_proof;
 pub mod program;
 pub mod sim;
 pub mod soak;

@@ -2,6 +2,7 @@
 
 mod config;
 mod courier;
+pub mod cursors;
 mod error;
 pub mod guard;
 mod headers;

@@ -2,12 +2,15 @@
 //! demand can show.
 
 mod appending;
+mod caring;
 mod committing;
 mod crashing;
 mod damage;
 mod engines;
 mod faults;
+mod migrating;
 mod paging;
 mod reading;
+mod speed;
 mod support;
 mod tables;

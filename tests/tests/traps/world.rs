@@ -167,7 +167,8 @@ impl World {
         self.told(mark, wanted.len() as u64).await;
         self.read_all().await;
         let mut told = lines(&self.since(mark).await);
-        (wanted.sort(), told.sort());
+        wanted.sort();
+        told.sort();
         assert_eq!(told, wanted, "{why}");
     }
 

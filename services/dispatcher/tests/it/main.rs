@@ -1,5 +1,6 @@
 //! The dispatcher over real HTTP and a real store.
 
+mod cut;
 mod failures;
 mod gone;
 mod lifecycle;

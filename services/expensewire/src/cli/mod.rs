@@ -4,13 +4,18 @@
 //! [`Exit`] or a [`Failure`]; only the caller of [`run`] prints failures and ends the process.
 
 mod accounts;
+mod backup;
 mod client;
 mod config;
 mod events;
+mod lines;
+mod log;
+mod place;
 mod problem;
 mod service;
 mod since;
 mod sse;
+mod state;
 mod subscriptions;
 mod tail;
 #[cfg(test)]
@@ -20,10 +25,14 @@ mod verify;
 use clap::{Parser, Subcommand};
 
 pub use accounts::AccountsCommand;
+pub use backup::{BackupArgs, ExportArgs, ImportArgs, RestoreArgs};
 pub use client::{ApiKey, Connection};
 pub use config::{ConfigArg, ConfigCommand, ShowFormat};
 pub use events::{EventsCommand, FilterArgs, ListArgs};
+pub use log::LogCommand;
+pub use place::PlaceArgs;
 pub use service::{DemoArgs, OverLimit, ServeArgs, SimArgs};
+pub use state::StateCommand;
 pub use subscriptions::{CreateArgs, SubscriptionsCommand, UpdateArgs};
 pub use tail::TailArgs;
 pub use verify::{SecretText, VerifyArgs};
@@ -71,7 +80,36 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: AccountsCommand,
     },
-    /// List, show or follow events
+    /// Prove that the log is what was written
+    Log {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: LogCommand,
+    },
+    /// Compare the states of entities with the log
+    State {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
+    /// Write a consistent copy of a running service's store; goes on where it was cut short
+    Backup {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// Where to.
+        #[command(flatten)]
+        args: BackupArgs,
+    },
+    /// Make a store from a backup; goes on where it was cut short
+    Restore(RestoreArgs),
+    /// List, show, follow, export or import events
     Events {
         /// The service to ask.
         #[command(flatten)]
@@ -107,6 +145,10 @@ pub enum ClientCommand {
 pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
     match command {
         ClientCommand::Accounts { connection, command } => accounts::run(connection, command).await,
+        ClientCommand::Log { connection, command } => log::run(connection, command).await,
+        ClientCommand::State { connection, command } => state::run(connection, command).await,
+        ClientCommand::Backup { connection, args } => backup::run(connection, args).await,
+        ClientCommand::Restore(args) => backup::restore(args).await,
         ClientCommand::Events { connection, command } => events::run(connection, command).await,
         ClientCommand::Subscriptions { connection, command } => subscriptions::run(connection, command).await,
         ClientCommand::Verify(args) => verify::run(args),

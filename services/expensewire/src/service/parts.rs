@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::keeper::{self, Keeper};
 use crate::config::{Account, Config};
 
 /// How often the store's size and end are put into the metrics.
@@ -54,6 +55,7 @@ impl Parts {
         self.spawn_dispatcher(events_appended)?;
         self.spawn_api(listener, status, handle)?;
         self.spawn_store_metrics()?;
+        self.spawn_keeper()?;
         Ok(self.running)
     }
 
@@ -111,6 +113,21 @@ impl Parts {
         };
         let run = http_api::serve(listener, deps, metrics, self.stop.clone());
         self.running.spawn(async move { ("API", run.await.map_err(Into::into)) });
+        Ok(())
+    }
+
+    fn spawn_keeper(&mut self) -> Result<()> {
+        let metrics = keeper::Metrics::register(&self.registry)?;
+        let accounts = self.config.accounts.iter().map(|account| account.name.clone()).collect();
+        let keeper = Keeper::new(self.store.clone(), self.config.retention.clone(), accounts, metrics);
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = keeper.run() => {}
+            }
+            ("keeper of the log", Ok(()))
+        });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, response::Response};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use event_model::{
-    Subscription, SubscriptionId,
+    Sequence, Subscription, SubscriptionId,
     delivery::{Payload, PendingDelivery, PendingState},
     subscription::Status,
 };
@@ -92,6 +92,10 @@ async fn planned_creation(api: &Api, body: Map<String, Value>) -> Result<Plan, R
     let id = SubscriptionId::from_unique(&unique()).map_err(|error| Refusal::Encoding(Box::new(error)))?;
     let secret = Zeroizing::new(rand::random::<[u8; SECRET_BYTES]>());
     let subscription = creation.complete(faults, id, sealer, &*secret, Timestamp::now())?;
+    let earliest = api.deps.store.horizon();
+    if Sequence::START < subscription.start_after && subscription.start_after < earliest {
+        return Err(Refusal::Gone { earliest });
+    }
     let shown = Zeroizing::new(format!("whsec_{}", BASE64.encode(&*secret)));
     let view = SubscriptionView::of(subscription.clone(), None, &[], last);
     Ok(Plan {
