@@ -11,6 +11,5 @@ mod faults;
 mod migrating;
 mod paging;
 mod reading;
-mod speed;
 mod support;
 mod tables;

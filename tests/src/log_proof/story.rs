@@ -9,7 +9,7 @@ use event_model::{
     TimestampSource,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Steps in the life of a report.
 pub const STEPS: u64 = 10;
@@ -216,11 +216,6 @@ fn inverse(odd: u64) -> u64 {
 
 /// Nothing of an event but what the truth needs to be found.
 pub fn parse_head(body: &[u8]) -> serde_json::Result<EventHead> {
-    serde_json::from_slice(body)
-}
-
-/// The body as an object, for what only looks at it.
-pub fn parse(body: &[u8]) -> serde_json::Result<Map<String, Value>> {
     serde_json::from_slice(body)
 }
 
