@@ -1,7 +1,7 @@
 //! Power cuts: a store on a disk of its own, of which copies are taken while children append, as if the power had gone at that
 //! moment; each copy is started from and must be whole and hold what was acknowledged before.
 //!
-//! What a cut leaves is decided by [`stack`].
+//! What a cut leaves is decided by `stack`.
 
 mod stack;
 
