@@ -13,7 +13,7 @@ use crate::{
     log::Log,
 };
 
-/// What [`verify`] found: everything as it was written.
+/// What a verification found: everything as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Events that stand.

@@ -59,7 +59,7 @@ pub struct RowsEnd {
 
 impl RowsEnd {
     /// Whether the file shows every report, or at least names it: a few that cannot be read for good must not keep all others
-    /// from being believed. Of `rows` reports it may be one in [`ONE_IN`], and always [`A_FEW`].
+    /// from being believed. Of `rows` reports it may be one in `ONE_IN`, and always `A_FEW`.
     pub fn names_all(&self, rows: u64) -> bool {
         match self.completeness {
             Completeness::Complete => true,
