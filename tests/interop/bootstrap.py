@@ -20,8 +20,14 @@ class Api:
         self.headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
 
     def get(self, path):
-        self.connection.request("GET", path, headers=self.headers)
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request("GET", path, headers=self.headers)
+            answer = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):
+            # The service ends a connection that was idle for long; reading again does no harm.
+            self.connection.close()
+            self.connection.request("GET", path, headers=self.headers)
+            answer = self.connection.getresponse()
         return answer.status, answer.headers, json.loads(answer.read())
 
 
