@@ -96,8 +96,8 @@ async fn a_full_disk_is_told_clearly_and_once_there_is_room_the_log_is_whole_and
     }
     tokio::task::spawn_blocking(move || drop(store)).await.expect("dropped");
 
-    let (code, told) = verify(&path);
-    assert!(code == Some(0) || (code == Some(1) && told.to_lowercase().contains("space")), "{code:?} {told}");
+    let (code, why) = verify(&path);
+    assert!(code == Some(0) || (code == Some(1) && why.to_lowercase().contains("space")), "{code:?} {why}");
     disk.make_room();
     assert_eq!(verify(&path).0, Some(0));
     let store = EventStore::open(&StoreConfig::at(&path)).expect("it opens again");

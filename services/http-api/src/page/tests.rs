@@ -31,8 +31,12 @@ fn draft(account: &str, id: &str, revision: u64) -> EventDraft {
 /// A log in which the accounts `of` take turns with R, and others have other entities.
 async fn store(of: &[&str]) -> EventStore {
     let store = EventStore::open_memory(&MemoryDisk::default()).expect("a store");
-    let drafts = (0..EVENTS).map(|n| match (n % EVERY, n / EVERY) {
-        (0, turn) => draft(of[turn as usize % of.len()], "R", turn / of.len() as u64 + 1),
+    let drafts = (0..EVENTS).map(|n| match (n % EVERY, (n / EVERY) as usize) {
+        (0, turn) => {
+            let account = of[turn % of.len()];
+            let before = (0..turn).filter(|turn| of[turn % of.len()] == account).count();
+            draft(account, "R", before as u64 + 1)
+        }
         _ => draft(["acme", "acme-west", "zeta"][n as usize % 3], &format!("S{n}"), 1),
     });
     store.append(drafts.collect()).await.expect("appended");
