@@ -59,3 +59,11 @@ fn holds(path: &Path, environment: &[(String, String)]) {
     assert!(loaded.warnings.is_empty(), "{}: {:?}", path.display(), loaded.warnings);
     assert_eq!(loaded.config.accounts.len(), 1, "{}", path.display());
 }
+
+#[test]
+fn the_image_is_built_with_the_toolchain_that_is_pinned() {
+    let workspace = files::ops().parent().expect("the workspace").to_owned();
+    let pinned = fs::read_to_string(workspace.join("rust-toolchain.toml")).expect("text");
+    let channel = pinned.split('"').nth(1).expect("a channel");
+    assert!(files::read("container/Dockerfile").contains(&format!("FROM rust:{channel}-")), "{channel}");
+}
