@@ -47,7 +47,9 @@ mod linux {
         loop {
             match table.get(NOTHING).await {
                 Ok(_) => tell(&[NotifyState::Watchdog]),
-                Err(error) => tracing::error!("no sign of life: the store cannot be read: {:#}", anyhow::Error::new(error)),
+                Err(error) => {
+                    tracing::error!("no sign of life: the store cannot be read: {:#}", anyhow::Error::new(error))
+                }
             }
             sleep(timeout / SIGNS_PER_TIMEOUT).await;
         }

@@ -10,7 +10,8 @@ use crate::files;
 /// The program's commands in a page: those of the console blocks, and those between backticks.
 fn commands(page: &str) -> Vec<String> {
     let typed = page.lines().filter_map(|line| line.strip_prefix("$ "));
-    let quoted = page.lines().filter(|line| !line.starts_with("$ ")).flat_map(|line| line.split('`').skip(1).step_by(2));
+    let quoted =
+        page.lines().filter(|line| !line.starts_with("$ ")).flat_map(|line| line.split('`').skip(1).step_by(2));
     let ours = typed.chain(quoted).filter(|text| text.starts_with("expensewire ") && !text.contains('…'));
     ours.map(|text| text.split('#').next().unwrap_or_default().trim().to_owned()).collect()
 }

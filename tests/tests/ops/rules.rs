@@ -31,7 +31,8 @@ fn each_alert_says_how_urgent_it_is_and_where_its_page_is() {
 #[test]
 fn each_alert_has_a_heading_in_the_runbook_and_each_heading_an_alert() {
     let runbook = files::read("runbook.md");
-    let headings: BTreeSet<_> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect();
+    let headings: BTreeSet<_> =
+        runbook.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect();
     let names: BTreeSet<_> = alerts().into_iter().map(|(name, _)| name).collect();
     assert_eq!(headings, names);
     for part in runbook.split("\n## ").skip(1) {
@@ -58,8 +59,10 @@ fn for_each_alert_one_history_fires_and_one_does_not() {
     let names: BTreeSet<_> = alerts().into_iter().map(|(name, _)| name).collect();
     for name in &names {
         let asks = format!("count(ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}})");
-        for (head, samples) in [("fires", "exp_samples: [{labels: '{}', value: 1}]"), ("is quiet: ", "exp_samples: []")] {
-            let of = |case: &&&str| case.strip_prefix(name.as_str()).is_some_and(|rest| rest.trim_start().starts_with(head));
+        for (head, samples) in [("fires", "exp_samples: [{labels: '{}', value: 1}]"), ("is quiet: ", "exp_samples: []")]
+        {
+            let of =
+                |case: &&&str| case.strip_prefix(name.as_str()).is_some_and(|rest| rest.trim_start().starts_with(head));
             let found: Vec<_> = cases.iter().filter(of).collect();
             assert_eq!(found.len(), 1, "cases {name} {head}");
             assert!(found[0].contains(&asks) && found[0].contains(samples), "{name} {head} asks for something else");
