@@ -21,7 +21,7 @@ fn each_command_of_the_pages_can_be_typed() {
     let mut count = 0;
     for page in ["README.md", "runbook.md"] {
         for command in commands(&files::read(page)) {
-            let words = command.split_whitespace().map(|word| word.replace("SEQ", "1"));
+            let words = command.split_whitespace().map(|word| word.replace("SEQ", "1").replace("NAME", "acme"));
             if let Err(error) = Cli::try_parse_from(words) {
                 panic!("{page}: {command}\n{error}");
             }

@@ -1,6 +1,7 @@
 //! `/metrics` of the running program, read as Prometheus reads it.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
     time::Duration,
@@ -33,19 +34,21 @@ pub async fn with(wanted: &BTreeSet<String>) -> (String, BTreeMap<String, Family
     let url = url.join("/metrics").expect("a URL");
     demo.line_with("have arrived, signed and verified", LIMIT).await.expect("the promised events");
     let http = Client::builder().no_proxy().build().expect("a client");
-    let mut text = String::new();
-    let shown = wait::until("all metrics", LIMIT, async || {
-        text = http.get(url.clone()).send().await.ok()?.text().await.ok()?;
-        let families = families(&text);
+    let text = RefCell::new(String::new());
+    let (last, http, url) = (&text, &http, &url);
+    let shown = wait::until("all metrics", LIMIT, || async {
+        let answer = http.get(url.clone()).send().await.ok()?.text().await.ok()?;
+        let families = families(&answer);
+        last.replace(answer);
         wanted.iter().all(|name| family(&families, name).is_some()).then_some(families)
     });
     let Ok(shown) = shown.await else {
-        let families = families(&text);
+        let families = families(&text.borrow());
         let missing: Vec<_> = wanted.iter().filter(|name| family(&families, name).is_none()).collect();
         panic!("named under ops/ and not shown by the program: {missing:?}");
     };
     assert_eq!(demo.interrupt(STOP_LIMIT).await.expect("an end in time").code(), Some(0));
-    (text, shown)
+    (text.into_inner(), shown)
 }
 
 /// The family that shows `name`: its own, or that of a histogram's part.
