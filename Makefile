@@ -12,7 +12,7 @@ SOAK_MINUTES ?= 10
 SOAK_KILL_EVERY ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-diff bench-live bench-schedule sim bench-log kill-log power-cut damage bootstrap soak soak-kill tree
+.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-diff bench-live bench-schedule sim bench-log kill-log power-cut damage bootstrap soak soak-kill ops-check dist tree
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -92,6 +92,12 @@ soak: ## simulator, service and subscriber in three processes for SOAK_MINUTES; 
 
 soak-kill: ## the same with the service killed (-9) every 20 s
 	$(MAKE) soak SOAK_KILL_EVERY=20
+
+ops-check: ## rules, dashboards, unit, image and manifests under ops/, by the programs that read them; STRICT=1 turns a SKIP into a failure
+	@CARGO=$(CARGO) ops/check
+
+dist: ## the release archive with its checksum, under target/dist (Linux)
+	@CARGO=$(CARGO) ops/dist
 
 tree: ## what the program is built on
 	$(CARGO) tree --locked -p expensewire --edges normal

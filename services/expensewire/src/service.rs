@@ -5,6 +5,7 @@
 //! it takes no more writes nothing can be done but to open it anew. Stopping takes less than five seconds (`STOP_LIMIT` and
 //! `CLOSE_LIMIT`), clients connected or not.
 
+mod gauges;
 mod keeper;
 mod parts;
 mod sealer;
