@@ -15,6 +15,7 @@ pub mod history;
 pub mod id;
 pub mod policy;
 pub mod report;
+pub mod secret;
 pub mod status;
 pub mod subscription;
 pub mod whereabouts;

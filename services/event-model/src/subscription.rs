@@ -7,10 +7,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::{
+    keys::{Ed25519Key, RetiringSecret},
+    reserved::is_reserved_header,
+};
 use crate::{
     filter::EventFilter,
     id::{InvalidId, Sequence},
 };
+
+mod keys;
+mod reserved;
 
 /// A subscription's id: `sub_` and a UUID version 7 without hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +96,15 @@ pub struct Subscription {
     pub start_after: Sequence,
     /// Signing secrets, each sealed by the store's sealing key with the subscription's id as associated data; newest first.
     pub sealed_secrets: Vec<String>,
+    /// Secrets that were replaced and still sign until their time, so that a receiver can change over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retiring_secrets: Vec<RetiringSecret>,
+    /// Keys of the signatures `v1a`, newest first; none unless asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ed25519_keys: Vec<Ed25519Key>,
+    /// Whether a new URL must show first that its owner wants the deliveries.
+    #[serde(default)]
+    pub challenge: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -18,10 +18,10 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use event_model::{Subscription, delivery::PendingDelivery};
+use event_model::{Subscription, SubscriptionId, delivery::PendingDelivery, subscription::Ed25519Key};
 use event_store::{Durability, StoreError};
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
@@ -52,6 +52,35 @@ pub(crate) enum Effect {
     Subscribe { subscription: Box<Subscription> },
     /// A delivery for the dispatcher, under this key.
     Enqueue { key: String, delivery: Box<PendingDelivery> },
+    /// Another secret or key of the subscription from `at` on.
+    Rotate { id: SubscriptionId, at: Timestamp, overlap: SignedDuration, replacement: Replacement },
+}
+
+/// What takes the place of what signed before.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Replacement {
+    Secret { sealed: String },
+    Ed25519(Ed25519Key),
+}
+
+impl Replacement {
+    /// Makes `subscription` be signed so, unless it is already.
+    fn apply(&self, subscription: &mut Subscription, at: Timestamp, overlap: SignedDuration) {
+        match self {
+            Self::Secret { sealed } => {
+                let retiring = subscription.retiring_secrets.iter().map(|one| &one.sealed);
+                if !subscription.sealed_secrets.iter().chain(retiring).any(|known| known == sealed) {
+                    subscription.rotate_secret(sealed.clone(), at, overlap);
+                }
+            }
+            Self::Ed25519(key) => {
+                if !subscription.ed25519_keys.iter().any(|known| known.public_key == key.public_key) {
+                    subscription.rotate_ed25519(key.clone(), at, overlap);
+                }
+            }
+        }
+    }
 }
 
 /// A plan as it is kept.
@@ -148,6 +177,19 @@ async fn carry_out(api: &Api, effect: &Effect) -> Result<(), Refusal> {
                 return Err(Refusal::NotFound { what: "subscription", id: id.to_owned() });
             }
             api.pending.put(key, delivery, Durability::Durable).await?;
+            api.ask(&delivery.subscription).await?;
+        }
+        Effect::Rotate { id, at, overlap, replacement } => {
+            let (at, overlap, replacement) = (*at, *overlap, replacement.clone());
+            let rotated = move |known: Option<Subscription>| {
+                known.map(|mut subscription| {
+                    replacement.apply(&mut subscription, at, overlap);
+                    subscription.updated_at = subscription.updated_at.max(at);
+                    subscription
+                })
+            };
+            let stands = api.subscriptions.update(id.as_str(), Durability::Durable, rotated).await?;
+            stands.ok_or_else(|| Refusal::NotFound { what: "subscription", id: id.to_string() })?;
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ mod problem;
 mod routes;
 mod sample;
 mod server;
+mod signing;
 mod stall;
 mod state;
 mod view;

@@ -23,9 +23,11 @@ use crate::{
 
 mod accounts;
 mod catalogue;
+mod deliveries;
 mod entities;
 mod events;
 mod health;
+mod signing;
 mod stream;
 mod subscriptions;
 
@@ -57,6 +59,12 @@ fn keyed() -> Router<Arc<Api>> {
         .route("/v1/subscriptions/{id}/pause", post(subscriptions::pause))
         .route("/v1/subscriptions/{id}/resume", post(subscriptions::resume))
         .route("/v1/subscriptions/{id}/test", post(subscriptions::test))
+        .route("/v1/subscriptions/{id}/rotate-secret", post(signing::rotate))
+        .route("/v1/subscriptions/{id}/public-keys", get(signing::public_keys))
+        .route("/v1/subscriptions/{id}/deliveries", get(deliveries::list))
+        .route("/v1/subscriptions/{id}/deliveries/retry", post(deliveries::retry_all))
+        .route("/v1/deliveries/{id}", get(deliveries::show))
+        .route("/v1/deliveries/{id}/retry", post(deliveries::retry))
         .route("/v1/events", get(events::list))
         .route("/v1/events/stream", get(stream::open))
         .route("/v1/events/{id}", get(events::show))

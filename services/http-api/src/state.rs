@@ -6,12 +6,13 @@ use std::{
 };
 
 use event_model::{
-    AccountName, Subscription,
-    delivery::{PendingDelivery, Progress},
+    AccountName, Subscription, SubscriptionId,
+    delivery::{ERRANDS, PendingDelivery, Progress},
     status::AccountStatus,
 };
 use event_store::{Durability, EventStore, Sealer, StoreError, Table, TableName};
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::{
     sync::{Semaphore, watch},
     time::Instant,
@@ -54,6 +55,12 @@ pub struct Deps {
 pub trait TargetPolicy: Send + Sync + 'static {
     /// Refuses `url` with words for the caller: which address, in which range.
     fn check<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Asks the endpoint of `subscription`, which is not stored yet, whether it wants the deliveries; words for the caller
+    /// when it does not say so. Whoever cannot ask refuses.
+    fn challenge<'a>(&'a self, _subscription: &'a Subscription) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async { Err("no endpoint can be challenged here".to_owned()) })
+    }
 }
 
 /// The dependencies, with the tables opened and the counters of what is under way.
@@ -62,6 +69,8 @@ pub(crate) struct Api {
     pub subscriptions: Table<Subscription>,
     pub progress: Table<Progress>,
     pub pending: Table<PendingDelivery>,
+    /// Notes for the dispatcher that something was asked of a subscription.
+    pub errands: Table<Timestamp>,
     pub keys: Table<StoredKey>,
     pub answers: Table<Record>,
     pub metrics: Metrics,
@@ -86,6 +95,7 @@ impl Api {
             subscriptions: deps.store.table(TableName::Subscriptions),
             progress: deps.store.table(TableName::Progress),
             pending: deps.store.table(TableName::Pending),
+            errands: deps.store.table(TableName::Service),
             keys: deps.store.table(TableName::Keys),
             answers: deps.store.table(TableName::Idempotency),
             metrics,
@@ -121,6 +131,11 @@ impl Api {
             }
         };
         if ready { Ok(()) } else { Err(Refusal::NotReady) }
+    }
+
+    /// Tells whoever delivers that something was asked of the subscription.
+    pub async fn ask(&self, id: &SubscriptionId) -> Result<(), StoreError> {
+        self.errands.put(&format!("{ERRANDS}{id}"), &Timestamp::now(), Durability::Durable).await
     }
 
     /// Nothing has this key, so nothing changes; a store that takes no writes refuses even that.

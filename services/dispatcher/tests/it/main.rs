@@ -1,10 +1,13 @@
 //! The dispatcher over real HTTP and a real store.
 
+mod evasions;
+mod endpoints;
 mod failures;
 mod gone;
 mod lifecycle;
 mod order;
 mod receiver;
+mod signing;
 mod targets;
 mod told;
 mod world;

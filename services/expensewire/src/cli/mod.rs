@@ -6,6 +6,7 @@
 mod accounts;
 mod client;
 mod config;
+mod deliveries;
 mod events;
 mod problem;
 mod service;
@@ -22,9 +23,10 @@ use clap::{Parser, Subcommand};
 pub use accounts::AccountsCommand;
 pub use client::{ApiKey, Connection};
 pub use config::{ConfigArg, ConfigCommand, ShowFormat};
+pub use deliveries::DeliveriesCommand;
 pub use events::{EventsCommand, FilterArgs, ListArgs};
 pub use service::{DemoArgs, OverLimit, ServeArgs, SimArgs};
-pub use subscriptions::{CreateArgs, SubscriptionsCommand, UpdateArgs};
+pub use subscriptions::{CreateArgs, RotateArgs, SubscriptionsCommand, UpdateArgs};
 pub use tail::TailArgs;
 pub use verify::{SecretText, VerifyArgs};
 
@@ -71,6 +73,15 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: AccountsCommand,
     },
+    /// See what failed to be delivered, and send it again
+    Deliveries {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: DeliveriesCommand,
+    },
     /// List, show or follow events
     Events {
         /// The service to ask.
@@ -107,6 +118,7 @@ pub enum ClientCommand {
 pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
     match command {
         ClientCommand::Accounts { connection, command } => accounts::run(connection, command).await,
+        ClientCommand::Deliveries { connection, command } => deliveries::run(connection, command).await,
         ClientCommand::Events { connection, command } => events::run(connection, command).await,
         ClientCommand::Subscriptions { connection, command } => subscriptions::run(connection, command).await,
         ClientCommand::Verify(args) => verify::run(args),

@@ -100,14 +100,15 @@ pub(super) fn from(faults: &mut Faults, at: &str, value: &Value, known: &Known<'
 }
 
 pub(super) fn format(faults: &mut Faults, at: &str, value: Value) -> Option<Format> {
-    let format = word(faults, at, value, &["standard", "cloudevents-structured", "cloudevents-binary"])?;
-    match format {
-        Format::Standard => return Some(format),
-        Format::CloudeventsStructured | Format::CloudeventsBinary => {
-            faults.note(at, "is not available yet; \"standard\" is");
-        }
+    word(faults, at, value, &["standard", "cloudevents-structured", "cloudevents-binary"])
+}
+
+pub(super) fn flag(faults: &mut Faults, at: &str, value: Value) -> Option<bool> {
+    let read = value.as_bool();
+    if read.is_none() {
+        faults.note(at, "must be true or false");
     }
-    None
+    read
 }
 
 pub(super) fn ordering(faults: &mut Faults, at: &str, value: Value) -> Option<Ordering> {

@@ -18,6 +18,8 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   GET    /v1/subscriptions                 ?limit=&cursor=
   GET    /v1/subscriptions/{id}            also PATCH and DELETE
   POST   /v1/subscriptions/{id}/pause      also /resume and /test
+  POST   /v1/subscriptions/{id}/rotate-secret  {\"secret\", \"overlap_s\", \"scheme\"}: another one signs, the old one for a while too
+  GET    /v1/subscriptions/{id}/public-keys    of the signatures v1a
   GET    /v1/events                        ?after=&limit=&type=&account=&subject=&since=
   GET    /v1/events/{sequence}
   GET    /v1/events/stream                 server-sent events; Last-Event-ID or ?after=

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use data_encoding::BASE64URL_NOPAD;
 use event_model::{
     Subscription, SubscriptionId,
     delivery::{Payload, PendingDelivery, PendingState},
@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::{InPath, page};
 use crate::{
@@ -25,16 +24,14 @@ use crate::{
     idempotency::{Effect, Keyed, Plan, once},
     input::{self, Change, Known},
     params::{Params, cut, with},
-    problem::Refusal,
+    problem::{Fault, Refusal},
     sample,
+    signing::Secret,
     state::Api,
     view::{CreatedView, SubscriptionView},
 };
 
 const COLLECTION: &str = "/v1/subscriptions";
-
-/// Bytes of a signing secret: Standard Webhooks asks for 24 to 64.
-const SECRET_BYTES: usize = 32;
 
 type Shared = State<Arc<Api>>;
 
@@ -85,19 +82,23 @@ async fn planned_creation(api: &Api, body: Map<String, Value>) -> Result<Plan, R
     let accounts = api.account_names();
     let last = api.deps.store.last_sequence();
     let sealer = &api.deps.sealer;
-    let (creation, mut faults) = input::creation(body, &Known { sealer, accounts: &accounts, last });
+    let (mut creation, mut faults) = input::creation(body, &Known { sealer, accounts: &accounts, last });
     if let Some(url) = &creation.url {
         check_target(api, url, &mut faults).await;
     }
     let id = SubscriptionId::from_unique(&unique()).map_err(|error| Refusal::Encoding(Box::new(error)))?;
-    let secret = Zeroizing::new(rand::random::<[u8; SECRET_BYTES]>());
-    let subscription = creation.complete(faults, id, sealer, &*secret, Timestamp::now())?;
-    let shown = Zeroizing::new(format!("whsec_{}", BASE64.encode(&*secret)));
+    let secret = creation.secret.take().unwrap_or_else(Secret::drawn);
+    let subscription = creation.complete(faults, id, sealer, &secret, Timestamp::now())?;
+    if subscription.challenge {
+        challenge(api, &subscription).await?;
+    }
+    let shown = secret.text();
+    let public_key = subscription.ed25519_keys.first().map(|key| key.public_key.as_str());
     let view = SubscriptionView::of(subscription.clone(), None, &[], last);
     Ok(Plan {
         status: StatusCode::CREATED.as_u16(),
         location: Some(format!("{COLLECTION}/{}", subscription.id)),
-        body: json(&CreatedView { subscription: view, secret: &shown })?,
+        body: json(&CreatedView { subscription: view, secret: &shown, public_key })?,
         effect: Effect::Subscribe { subscription: Box::new(subscription) },
     })
 }
@@ -107,7 +108,7 @@ fn unique() -> String {
     Uuid::now_v7().simple().to_string()
 }
 
-fn json(value: &impl Serialize) -> Result<String, Refusal> {
+pub(super) fn json(value: &impl Serialize) -> Result<String, Refusal> {
     serde_json::to_string(value).map_err(|error| Refusal::Encoding(Box::new(error)))
 }
 
@@ -115,6 +116,11 @@ async fn check_target(api: &Api, url: &url::Url, faults: &mut Faults) {
     if let Err(why) = api.deps.targets.check(url).await {
         faults.note("/url", why);
     }
+}
+
+async fn challenge(api: &Api, subscription: &Subscription) -> Result<(), Refusal> {
+    let met = api.deps.targets.challenge(subscription).await;
+    met.map_err(|why| Refusal::Fields(vec![Fault::at("/url", why)]))
 }
 
 /// `GET /v1/subscriptions/{id}`
@@ -134,6 +140,7 @@ pub(super) async fn change(
         check_target(&api, url, &mut faults).await;
     }
     faults.finish()?;
+    challenge_anew(&api, &id, change).await?;
     let _alone = api.changing.lock().await;
     // Another change may have been made while the name was resolved: bounds are checked against what stands now.
     let (change, faults) = read_change(&api, &id, body.fields).await?;
@@ -141,6 +148,17 @@ pub(super) async fn change(
     let change = change.sealed(&api.deps.sealer, &parsed(&id)?)?;
     let changed = changed(&api, &id, move |subscription| change.apply(subscription)).await?;
     Ok(Json(view(&api, changed).await?))
+}
+
+/// Asks the endpoint that the subscription would have after `change`, if it is another one, or is to be asked from now on.
+async fn challenge_anew(api: &Api, id: &str, change: Change) -> Result<(), Refusal> {
+    let stands = found(api, id).await?;
+    let mut wanted = stands.clone();
+    change.sealed(&api.deps.sealer, &stands.id)?.apply(&mut wanted);
+    if wanted.challenge && (wanted.url != stands.url || !stands.challenge) {
+        challenge(api, &wanted).await?;
+    }
+    Ok(())
 }
 
 async fn read_change(api: &Api, id: &str, body: Map<String, Value>) -> Result<(Change, Faults), Refusal> {
@@ -209,7 +227,7 @@ async fn planned_test(api: &Api, id: &str) -> Result<Plan, Refusal> {
         return Err(Refusal::Conflict(format!("the subscription is {state} and delivers nothing; resume it first")));
     }
     let waiting = api.pending.list(&format!("{id}/test-")).await?;
-    let waiting = waiting.iter().filter(|(_, one)| !matches!(one.state, PendingState::Dead { .. })).count();
+    let waiting = waiting.iter().filter(|(_, one)| one.state.is_open()).count();
     if waiting >= MAX_WAITING_TESTS {
         return Err(Refusal::Conflict(format!("{waiting} tests are waiting to be delivered already")));
     }
@@ -242,7 +260,7 @@ fn missing(id: &str) -> Refusal {
     Refusal::NotFound { what: "subscription", id: cut(id) }
 }
 
-async fn found(api: &Api, id: &str) -> Result<Subscription, Refusal> {
+pub(super) async fn found(api: &Api, id: &str) -> Result<Subscription, Refusal> {
     let id = parsed(id)?;
     api.subscriptions.get(id.as_str()).await?.ok_or_else(|| missing(id.as_str()))
 }

@@ -3,10 +3,12 @@
 mod accounts;
 mod auth;
 mod catalogue;
+mod deliveries;
 mod events;
 mod idempotency;
 mod problems;
 mod service;
+mod signing;
 mod stopping;
 mod stream;
 mod subscriptions;

@@ -116,7 +116,7 @@ impl Courier {
     }
 
     async fn post(&mut self, start: Start, now: Timestamp) -> Result<Option<Post>, StoreError> {
-        let Payload::Event { sequence, id, subject, .. } = &start.payload else { return Ok(None) };
+        let Payload::Event { sequence, id, subject, .. } = &*start.payload else { return Ok(None) };
         let (id, subject) = (id.to_string(), subject.clone());
         match self.store.event(*sequence).await? {
             Some(event) => Ok(Some(Post { start, subject, id, body: event.body.to_vec() })),
