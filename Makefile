@@ -5,11 +5,14 @@ CARGO ?= cargo
 MINUTES ?= 10
 SEEDS ?= 200
 SEED ?=
+KILLS ?= 300
+CUTS ?= 100
+DAMAGES ?= 1000000
 SOAK_MINUTES ?= 10
 SOAK_KILL_EVERY ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-delivery bench-fairness bench-kills bench-diff bench-live bench-schedule sim soak soak-kill tree
+.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-delivery bench-fairness bench-kills bench-diff bench-live bench-schedule sim bench-log kill-log power-cut damage soak soak-kill tree
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -71,6 +74,23 @@ sim: ## the simulation of engine, store, upstream and subscriber: SEEDS=2000 for
 
 bench-schedule: ## mean delay under the planner over that of one who knows the rates, and over round robin; fails when a bound does not hold
 	$(CARGO) run --locked --release --quiet -p tests --bin bench_schedule
+
+bench-log: ## durable appends over a plain file, size, replay and restart of a million events, on disk and in memory; fails when a bound does not hold
+	$(CARGO) build --release --locked -p tests --bin bench_log
+	$(CARGO) run --release --locked --quiet -p tests --bin bench_log
+
+kill-log: ## kill -9 at KILLS random moments of append, merge, retention and backup; nothing acknowledged may be lost
+	$(CARGO) build --release --locked -p tests --bin log_proof
+	$(CARGO) run --release --locked --quiet -p tests --bin log_proof -- kill --kills $(KILLS)
+
+power-cut: ## CUTS power cuts under load, and some without fdatasync, which must lose (Linux, root, loop devices)
+	$(CARGO) build --release --locked -p tests --bin log_proof
+	$(CARGO) run --release --locked --quiet -p tests --bin log_proof -- cut --cuts $(CUTS)
+	$(CARGO) run --release --locked --quiet -p tests --bin log_proof -- cut --cuts 10 --process-crash
+
+damage: ## DAMAGES flipped bits, zeroed pages and cut files, each in a copy of a small store: found or harmless
+	$(CARGO) build --release --locked -p tests --bin log_proof
+	$(CARGO) run --release --locked --quiet -p tests --bin log_proof -- damage --count $(DAMAGES)
 
 soak: ## simulator, service and subscriber in three processes for SOAK_MINUTES; prints what arrived against what was made
 	$(CARGO) build --locked -p expensewire -p tests

@@ -2,6 +2,7 @@
 
 pub mod bench_delivery;
 pub mod bench_schedule;
+pub mod log_proof;
 pub mod program;
 pub mod sim;
 pub mod soak;

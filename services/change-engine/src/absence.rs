@@ -273,12 +273,16 @@ impl Absences {
     fn clear(&mut self, started_at: Timestamp, total: u64) {
         let lasting = |absence: &Absence| started_at.duration_since(absence.since) >= PERSISTS_AFTER;
         let sudden = total - self.missing.values().filter(|absence| lasting(absence)).count() as u64;
-        let withhold = too_many(sudden, self.of);
-        let released = withhold && sudden <= self.release.as_ref().map_or(0, |release| release.left);
+        let left = self.release.as_ref().map_or(0, |release| release.left);
+        // What a person let go stays so, whatever else goes missing meanwhile: that is judged by itself.
+        let let_go = |absence: &Absence| left > 0 && absence.cleared == Cleared::Released && !lasting(absence);
+        let others = sudden - self.missing.values().filter(|absence| let_go(absence)).count() as u64;
+        let withhold = too_many(others, self.of);
         for absence in self.missing.values_mut() {
             absence.clear(match () {
+                () if let_go(absence) => Cleared::Released,
                 () if lasting(absence) || !withhold => Cleared::Yes,
-                () if released => Cleared::Released,
+                () if sudden <= left => Cleared::Released,
                 () => Cleared::No,
             });
         }

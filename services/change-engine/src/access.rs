@@ -67,7 +67,8 @@ mod tests {
         let account: AccountName = "acme".parse().expect("a name");
         let paths = Paths::default();
         let observed_at = "2026-04-02T09:14:21Z".parse().expect("a time");
-        let seen = Seen { account: &account, observed_at, not_before: None, baselined: true, paths: &paths };
+        let seen =
+            Seen { account: &account, observed_at, not_before: None, told_until: None, baselined: true, paths: &paths };
         let mut known: Option<Known> = None;
         let mut told = Vec::new();
         let mut access = access_of(&account, None);

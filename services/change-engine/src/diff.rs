@@ -46,6 +46,9 @@ pub struct Seen<'a> {
     pub observed_at: Timestamp,
     /// Start of the last read that ought to have shown it: what that did not show happened after. `None` before the first.
     pub not_before: Option<Timestamp>,
+    /// On the upstream's clock: what a report's history did not tell by then was told by its state alone. See
+    /// [`Window::told_until`](crate::lifecycle::history::Window).
+    pub told_until: Option<Timestamp>,
     /// The first sight of the scope is complete: what is new now came into being, it was not only unknown.
     pub baselined: bool,
     /// What is known of the paths of the scope.

@@ -100,6 +100,8 @@ pub struct Walk {
     cursor: usize,
     rows: usize,
     misses: usize,
+    /// The download began anew: what was shown and not settled was perhaps a row that was cut off.
+    restarted: bool,
     /// Places in the order of the rows, as of `layout`.
     order: Vec<u32>,
     layout: u32,
@@ -114,6 +116,7 @@ impl Walk {
     /// The file begins anew: rows come again.
     pub fn restart(&mut self) {
         (self.cursor, self.rows, self.misses) = (0, 0, 0);
+        self.restarted = true;
         self.order.clear();
     }
 }
@@ -153,7 +156,7 @@ impl Fingerprints {
         let (number, layout) = (self.reads, self.layout);
         let (started_us, rendered_us) = (started_at.as_microsecond(), rendered_by.as_microsecond());
         let mark = Mark { number, started_us, rendered_us };
-        Walk { mark, cursor: 0, rows: 0, misses: 0, order: Vec::new(), layout }
+        Walk { mark, cursor: 0, rows: 0, misses: 0, restarted: false, order: Vec::new(), layout }
     }
 
     /// What a row of `walk`'s read with this digest is. Notes that the read has seen the report.
@@ -175,9 +178,16 @@ impl Fingerprints {
             (false, _) if judged_by_this => Verdict::Twice,
             _ if mark.started_us < entry.rendered_us() => Verdict::Overlaps,
             (true, _) => Verdict::New,
-            _ if seen_before => Verdict::Twice,
+            _ if seen_before && !walk.restarted => Verdict::Twice,
             (_, true) => Verdict::Unread,
             _ => Verdict::Changed,
+        }
+    }
+
+    /// Notes that `walk`'s read has seen the report, although no row of it says more.
+    pub fn note_seen(&mut self, walk: &Walk, id: &str) {
+        if let Some(place) = self.place(id) {
+            self.entries[place].seen_by = walk.mark.number;
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) use keys::normalised;
 pub struct Paths {
     /// They move without meaning ([`volatile`]).
     pub set_aside: BTreeSet<String>,
-    /// This read tells them for the first time ([`columns`]).
+    /// The upstream begins to tell them with this read, or ceases to ([`columns`]).
     pub new: BTreeSet<String>,
 }
 

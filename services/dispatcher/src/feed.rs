@@ -30,8 +30,8 @@ use std::{
     time::Duration,
 };
 
-use event_model::{EventHead, Sequence, Subscription, delivery::Payload};
-use event_store::{EventStore, StoreError, StoredEvent};
+use event_model::{EventFilter, Sequence, Subscription, delivery::Payload};
+use event_store::{EventStore, StoreError, StoredEvent, StoredHead};
 use tokio::{sync::Notify, time::sleep};
 use tracing::error;
 
@@ -45,7 +45,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// An event as all couriers share it.
 pub(crate) struct Item {
-    pub(crate) head: EventHead,
+    pub(crate) head: StoredHead,
     pub(crate) payload: Arc<Payload>,
     pub(crate) content: Content,
     kind_bit: u64,
@@ -61,6 +61,10 @@ impl Item {
 
     pub(crate) fn sequence(&self) -> Sequence {
         self.head.sequence
+    }
+
+    fn is_wanted(&self, interest: u64, filter: &EventFilter) -> bool {
+        interest::wants(interest, filter, self.kind_bit, &self.head)
     }
 }
 
@@ -203,7 +207,7 @@ impl Ticket {
     }
 
     fn wants(&self, item: &Item) -> bool {
-        interest::wants(self.interest, &self.subscription.filter, item)
+        item.is_wanted(self.interest, &self.subscription.filter)
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod challenge;
 mod config;
 mod courier;
+pub mod cursors;
 mod error;
 mod feed;
 mod format;

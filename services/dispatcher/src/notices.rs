@@ -45,7 +45,7 @@ pub(crate) async fn exhausted(
         outcome: last.outcome.as_str().to_owned(),
     };
     let told = |last: &Event| last.data.object["event"]["id"] == id.as_str();
-    append(shared, &account, subscription, EventType::SubscriptionExhausted, json!(object), told).await
+    counted(shared, &account, subscription, EventType::SubscriptionExhausted, json!(object), told).await
 }
 
 /// Appends `subscription.disabled` under `account`.
@@ -62,11 +62,11 @@ pub(crate) async fn disabled(
     };
     // Resuming is a change: what was told before it was about an earlier disabling.
     let told = |last: &Event| last.detection.observed_at > subscription.updated_at;
-    append(shared, account, &subscription.id, EventType::SubscriptionDisabled, json!(object), told).await
+    counted(shared, account, &subscription.id, EventType::SubscriptionDisabled, json!(object), told).await
 }
 
-/// Appends an event, unless the last one about the subscription has its type and `told` says that it is the same.
-async fn append(
+/// Appends an event about `subscription` as [`append`] does, and counts it.
+async fn counted(
     shared: &Shared,
     account: &AccountName,
     subscription: &SubscriptionId,
@@ -74,16 +74,32 @@ async fn append(
     object: Value,
     told: impl Fn(&Event) -> bool,
 ) -> Result<(), StoreError> {
-    let (subject, at) = (Subject::new(EntityKind::Subscription, subscription.as_str()), Timestamp::now());
-    let mut tries = 1;
+    let subject = Subject::new(EntityKind::Subscription, subscription.as_str());
+    if append(&shared.store, account, &subject, event_type, object, told).await? {
+        shared.metrics.appended(account, event_type);
+    }
+    Ok(())
+}
+
+/// Appends an event, unless the last one about the subscription has its type and `told` says that it is the same; whether
+/// it did.
+pub(crate) async fn append(
+    store: &EventStore,
+    account: &AccountName,
+    subject: &Subject,
+    event_type: EventType,
+    object: Value,
+    told: impl Fn(&Event) -> bool,
+) -> Result<bool, StoreError> {
+    let (at, mut tries) = (Timestamp::now(), 1);
     loop {
-        let known = shared.store.entity(account, &subject).await?;
+        let known = store.entity(account, subject).await?;
         if let Some(state) = &known
-            && let Some(last) = last_event(&shared.store, state.sequence).await?
+            && let Some(last) = last_event(store, state.sequence).await?
             && last.event_type == event_type
             && told(&last)
         {
-            return Ok(());
+            return Ok(false);
         }
         let draft = EventDraft {
             event_type,
@@ -100,11 +116,8 @@ async fn append(
                 timestamp_source: TimestampSource::Observation,
             },
         };
-        match shared.store.append(vec![draft]).await {
-            Ok(_) => {
-                shared.metrics.appended(account, event_type);
-                return Ok(());
-            }
+        match store.append(vec![draft]).await {
+            Ok(_) => return Ok(true),
             Err(StoreError::RevisionConflict { .. }) if tries < MAX_TRIES => tries += 1,
             Err(error) => return Err(error),
         }

@@ -17,7 +17,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 pub use examples::example;
-pub use object::{GivenUp, ScopeSnapshot, SubscriptionDisabled, SubscriptionExhausted};
+pub use object::{GivenUp, ScopeSnapshot, SubscriptionDisabled, SubscriptionExhausted, SubscriptionHistoryCut};
 
 use crate::{
     access::Access,
@@ -128,6 +128,7 @@ fn of_kind(kind: EntityKind, event_type: EventType, generator: &mut SchemaGenera
         (EntityKind::Scope, _) => subschema::<ScopeSnapshot>(generator),
         (EntityKind::Account, _) => subschema::<Access>(generator),
         (EntityKind::Subscription, EventType::SubscriptionExhausted) => subschema::<SubscriptionExhausted>(generator),
+        (EntityKind::Subscription, EventType::SubscriptionHistoryCut) => subschema::<SubscriptionHistoryCut>(generator),
         (EntityKind::Subscription, _) => subschema::<SubscriptionDisabled>(generator),
     }
 }

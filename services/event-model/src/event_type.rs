@@ -94,6 +94,8 @@ catalogue! {
     SubscriptionDisabled = "subscription.disabled" (Subscription),
     /// A delivery was given up after its last retry: a dead letter.
     SubscriptionExhausted = "subscription.exhausted" (Subscription),
+    /// Retention removed events that a subscription had not read yet. What is left of them is the last one of each entity.
+    SubscriptionHistoryCut = "subscription.history_cut" (Subscription),
 }
 
 impl EventType {

@@ -12,7 +12,7 @@ use std::{
 
 use event_model::{
     Access, Card, Event, EventType, Feed, Policy, Report, ReportedExpense,
-    catalogue::{self, ScopeSnapshot, SubscriptionDisabled, SubscriptionExhausted},
+    catalogue::{self, ScopeSnapshot, SubscriptionDisabled, SubscriptionExhausted, SubscriptionHistoryCut},
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
@@ -75,6 +75,7 @@ fn the_objects_are_as_committed() {
     check_type::<ScopeSnapshot>("objects/scope/v1.json");
     check_type::<SubscriptionDisabled>("objects/subscription-disabled/v1.json");
     check_type::<SubscriptionExhausted>("objects/subscription-exhausted/v1.json");
+    check_type::<SubscriptionHistoryCut>("objects/subscription-history-cut/v1.json");
 }
 
 #[test]

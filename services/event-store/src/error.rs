@@ -77,6 +77,22 @@ pub enum StoreError {
         /// The first bad sequence.
         sequence: Sequence,
     },
+    /// The events of the log are whole one by one, but not those that were written: the chain breaks.
+    #[error("the chain of the log breaks at sequence {sequence}: {why}")]
+    Unchained {
+        /// The first sequence that does not agree.
+        sequence: Sequence,
+        /// What does not.
+        why: &'static str,
+    },
+    /// What should be imported does not come next. Nothing was written.
+    #[error("the log goes on at sequence {expected}, not {found}")]
+    OutOfPlace {
+        /// The sequence that would.
+        expected: Sequence,
+        /// The one that was given.
+        found: Sequence,
+    },
     /// A record outside the log is not what was written.
     #[error("{place} holds a corrupt record under {key:?}")]
     CorruptValue {

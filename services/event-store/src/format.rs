@@ -2,42 +2,56 @@
 
 use std::path::Path;
 
+use event_model::Sequence;
+
 use crate::{
     Cause, StoreError,
-    engine::{Batch, Engine},
-    layout,
-    log::{Head, Log, LogBatch},
+    engine::{Batch, Engine, Marked, Values},
+    layout, migrate,
 };
 
-/// Refuses data whose format is not ours, and leaves it as it is; writes an empty log and our format where there is none,
-/// durably. `path` is for errors.
-///
-/// The log's head goes first: where the format stands, the data is complete. What has neither, or an empty log
-/// only, is new, or was being made when the process ended.
+/// Refuses data whose format is later than ours, and leaves it as it is; brings data of an earlier one to ours; writes our format
+/// where there is none, durably. `path` is for errors.
 pub fn check_or_begin(path: &Path, engine: &dyn Engine) -> Result<(), StoreError> {
     let failed = |step| move |source: Cause| StoreError::Open { path: path.to_path_buf(), step, source };
-    let meta = engine.tree(layout::META_TREE).map_err(failed("open a tree"))?;
-    if let Some(value) = meta.get(layout::FORMAT_KEY).map_err(failed("read the format"))? {
-        return check(path, &value);
+    let meta = engine.tree(layout::META_TREE, Values::Small).map_err(failed("open a tree"))?;
+    let stored = meta.get(layout::FORMAT_KEY).map_err(failed("read the format"))?;
+    match stored.as_deref().map(version).transpose()? {
+        Some(layout::FORMAT) => return migrate::finish(engine),
+        Some(migrate::FROM) => migrate::run(engine)?,
+        Some(found) => {
+            return Err(StoreError::NewerFormat { path: path.to_path_buf(), found, known: layout::FORMAT });
+        }
+        None if !is_new(engine)? || was_more(engine)? => return Err(damaged()),
+        None => {}
     }
-    let log = Log::open(engine.tree(layout::LOG_TREE).map_err(failed("open a tree"))?)?;
-    match log.head()? {
-        Some(head) if head == Head::default() => {}
-        None if log.is_blank()? => log.write(LogBatch::default(), Head::default())?,
-        _ => return Err(damaged()),
-    }
-    let mut format = Batch::default();
-    format.insert(layout::FORMAT_KEY, layout::FORMAT.to_be_bytes());
+    let format = Batch::of(layout::FORMAT_KEY, layout::FORMAT.to_be_bytes());
     meta.apply(format).map_err(failed("write the format"))?;
-    engine.make_durable().map_err(failed("make the new store durable"))
+    engine.make_durable().map_err(failed("make the new store durable"))?;
+    migrate::finish(engine)
 }
 
-fn check(path: &Path, value: &[u8]) -> Result<(), StoreError> {
+/// Whether there is nothing yet: no log, or one of version 1 that was just being made.
+fn is_new(engine: &dyn Engine) -> Result<bool, StoreError> {
+    let log = engine.tree(layout::LOG_TREE, Values::Small).map_err(crate::log::read_failed)?;
+    let last = log.last().map_err(crate::log::read_failed)?;
+    Ok(last.is_none_or(|(key, value)| migrate::is_empty_head(&key, &value)))
+}
+
+/// Whether the mark knows of events or changes.
+fn was_more(engine: &dyn Engine) -> Result<bool, StoreError> {
+    Ok(match engine.marked().map_err(crate::log::read_failed)? {
+        Marked::At(mark) => mark.firm && (mark.last > Sequence::START || mark.changes > 0),
+        Marked::Damaged => true,
+        Marked::Nothing => false,
+    })
+}
+
+fn version(value: &[u8]) -> Result<u32, StoreError> {
     let value = value.try_into().map_err(|_| damaged())?;
     match u32::from_be_bytes(value) {
-        layout::FORMAT => Ok(()),
         0 => Err(damaged()),
-        found => Err(StoreError::NewerFormat { path: path.to_path_buf(), found, known: layout::FORMAT }),
+        version => Ok(version),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The layout on disk, version 1: names of trees, keys, bounds. `schemas/store-layout.md` says the same in prose.
+//! The layout on disk, version 2: names of trees, keys, bounds. `schemas/store-layout.md` says the same in prose.
 //!
 //! Keys are typed by their first byte and big-endian, so that their order is the order of sequences.
 //!
@@ -14,7 +14,7 @@
 use event_model::{AccountName, EntityKind, Sequence, Subject};
 
 /// The version of this layout.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// sled's unit of allocation and of its write buffer. Fixed for the life of a directory.
 pub const SEGMENT_BYTES: usize = 4 << 20;
@@ -45,10 +45,18 @@ pub const STATE_TREE: &str = "state";
 
 /// In `meta`: the format, u32.
 pub const FORMAT_KEY: &[u8] = b"format";
-/// In `log`: horizon and last assigned sequence. In `state`: the sequence that the states are folded up to.
+/// In `meta`: the horizon of the log, framed u64.
+pub const HORIZON_KEY: &[u8] = b"horizon";
+/// In `meta`: the sequence up to which no two blocks should be merged any more, framed u64. A hint.
+pub const ARRANGED_KEY: &[u8] = b"arranged";
+/// In `meta`: rounds of changes to tables, framed u64; see [`crate::engine::Mark`].
+pub const CHANGES_KEY: &[u8] = b"changes";
+/// In `state`: the sequence that the states are folded up to.
 pub const HEAD_KEY: &[u8] = &[0];
-/// First byte of every other key of `log` and `state`.
-const ITEM: u8 = 1;
+/// First byte of every other key of `state`, and of the events of `log` in version 1.
+pub const ITEM: u8 = 1;
+/// First byte of the blocks in `log`.
+const BLOCK: u8 = 2;
 /// The first of those other keys, and below all of them.
 pub const AFTER_HEAD: &[u8] = &[ITEM];
 /// Between the parts of a key, none of which contains it.
@@ -67,9 +75,20 @@ pub fn is_chunk_key(found: &[u8], key: &[u8], chunk: u32) -> bool {
     found.strip_prefix(key) == Some(&chunk.to_be_bytes())
 }
 
-/// The key of an event in `log`, without its chunk.
-pub fn event_key(sequence: Sequence) -> Vec<u8> {
-    [&[ITEM][..], &sequence.0.to_be_bytes()].concat()
+/// Bytes of the key of a block.
+pub const BLOCK_KEY_BYTES: usize = 9;
+
+/// The key in `log` of the block whose last sequence is `last`.
+pub fn block_key(last: Sequence) -> [u8; BLOCK_KEY_BYTES] {
+    let mut key = [BLOCK; BLOCK_KEY_BYTES];
+    key[1..].copy_from_slice(&last.0.to_be_bytes());
+    key
+}
+
+/// The last sequence of the block under `key`; none if it is the key of no block.
+pub fn block_last(key: &[u8]) -> Option<Sequence> {
+    let last = key.strip_prefix(&[BLOCK])?.try_into().ok()?;
+    Some(Sequence(u64::from_be_bytes(last)))
 }
 
 /// The key of an entity in `state`.
@@ -77,6 +96,15 @@ pub fn entity_key(account: &AccountName, subject: &Subject) -> Vec<u8> {
     let mut key = kind_prefix(account, subject.kind);
     key.extend_from_slice(subject.id.as_bytes());
     key
+}
+
+/// The entity under `key` in `state`; none if it is the key of no entity.
+pub fn entity_of(key: &[u8]) -> Option<(AccountName, Subject)> {
+    let text = std::str::from_utf8(key.strip_prefix(&[ITEM])?).ok()?;
+    let mut parts = text.splitn(3, '\0');
+    let (account, kind, id) = (parts.next()?, parts.next()?, parts.next()?);
+    let kind = EntityKind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+    Some((account.parse().ok()?, Subject::new(kind, id)))
 }
 
 /// What the keys of all entities of a kind begin with.
@@ -89,17 +117,14 @@ pub fn kind_prefix(account: &AccountName, kind: EntityKind) -> Vec<u8> {
     key
 }
 
-/// What the keys of all chunks of a table's record begin with.
+/// The key of a table's record.
 pub fn table_key(key: &str) -> Vec<u8> {
     [key.as_bytes(), &[SEPARATOR]].concat()
 }
 
-/// The key that a table's user gave, from [`chunk_key`] of [`table_key`]; none if it is no such key.
+/// The key that a table's user gave, from [`table_key`]; none if it is no such key.
 pub fn user_key(stored: &[u8]) -> Option<&str> {
-    let end = stored.len().checked_sub(CHUNK_NUMBER_BYTES)?;
-    let (key, SEPARATOR) = stored[..end].split_last().map(|(last, key)| (key, *last))? else {
-        return None;
-    };
+    let key = stored.strip_suffix(&[SEPARATOR])?;
     std::str::from_utf8(key).ok()
 }
 
@@ -108,22 +133,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_sort_by_sequence_and_chunk_and_the_head_comes_first() {
-        let keys = [
-            HEAD_KEY.to_vec(),
-            chunk_key(&event_key(Sequence(1)), 0),
-            chunk_key(&event_key(Sequence(255)), 0),
-            chunk_key(&event_key(Sequence(255)), 256),
-            chunk_key(&event_key(Sequence(256)), 0),
-            chunk_key(&event_key(Sequence(u64::MAX)), u32::MAX),
-        ];
-        assert!(keys.is_sorted());
+    fn blocks_sort_by_their_last_sequence_and_the_head_comes_first() {
+        let keys = [1, 255, 256, u64::MAX].map(|last| block_key(Sequence(last)));
+        assert!(keys.is_sorted() && HEAD_KEY < &keys[0][..]);
+        assert_eq!(keys.map(|key| block_last(&key).expect("a block").0), [1, 255, 256, u64::MAX]);
+        assert_eq!((block_last(HEAD_KEY), block_last(&[ITEM; 9])), (None, None));
     }
 
     #[test]
     fn table_keys_sort_as_the_keys_of_their_users_and_read_back() {
         let keys = ["a", "a/1", "a0", "aa", "b", "é"];
-        let stored: Vec<_> = keys.iter().map(|k| chunk_key(&table_key(k), u32::MAX)).collect();
+        let stored: Vec<_> = keys.iter().map(|k| table_key(k)).collect();
         assert!(stored.is_sorted());
         assert_eq!(stored.iter().filter_map(|k| user_key(k)).collect::<Vec<_>>(), keys);
         assert_eq!(user_key(b"a"), None);

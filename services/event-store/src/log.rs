@@ -1,142 +1,195 @@
-//! The log tree: one record per event, and a head that says where the log begins and ends.
+//! The log tree: blocks of events under the last sequence of each.
 //!
-//! The tree is the truth, and it alone. A commit writes its records and the new head as one batch, which the engine
-//! keeps whole or not at all. So the head never names a record that is not there, and no record is there that the
-//! head does not name; [`Log::open`] checks both ends, [`Records`] every sequence between them.
+//! The tree is the truth, and it alone: the last block says where the log ends and what its link is. A commit appends its
+//! blocks one after the other, each with the sequence at which the commit ends. So a commit that was cut short by a
+//! crash shows in the last block, which says that more was to come; [`Log::mend`] removes what is there of it. Nobody
+//! was told of it: an append is acknowledged when all its blocks are durable.
+//!
+//! The block of a sequence is the first whose key is not below it. Blocks are merged, and thinned out below the horizon, while
+//! others read (see [`crate::arrange`]): the new block is written under the key of the last of those it replaces, and
+//! then the others go. A reader sees the old ones, the new one, or both, and all of them hold what it looks for. What a scan
+//! shows in between, half of a large value, or a gap because a leaf was read before and the next after, does not
+//! agree; so a reader looks again, afresh, before it calls anything corrupt.
 //!
 //! Readers are given the last **durable** sequence as their bound; what a commit has written beyond it, and may still
 //! lose, they do not look at. They take no lock that a commit waits for.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use event_model::{EventHead, Sequence};
-
-use crate::{
-    Cause, StoreError, StoredEvent,
-    engine::{Batch, Scan, Tree},
-    frame, layout,
-    record::{self, Unread},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
-/// Where the log begins and ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head {
-    /// Everything up to here was cut by retention; 0 in this version. The sequences after it, to `last`, are all there.
-    pub horizon: Sequence,
-    /// The last sequence that was assigned, whether its record still stands or not.
+use event_model::Sequence;
+
+use crate::{
+    Cause, StoreError,
+    block::{Block, Header, Unpacker},
+    chain::Link,
+    engine::{Batch, Scan, Tree},
+    frame, layout,
+};
+
+/// How often a place of the log is read before it is corrupt: a block may just be replaced, and hardly twice in a row.
+const READS: u32 = 4;
+
+/// Where the log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// The last sequence that was assigned, whether its event still stands or not.
     pub last: Sequence,
+    /// Its link.
+    pub link: Link,
+    /// The latest `observed_at` up to it, in nanoseconds.
+    pub newest: i64,
 }
 
-const HEAD_BYTES: usize = 16;
+impl Tail {
+    /// Of a log that never had an event.
+    pub const EMPTY: Self = Self { last: Sequence::START, link: Link::START, newest: i64::MIN };
 
-impl Head {
-    fn encode(self) -> Vec<u8> {
-        let body = [self.horizon.0.to_be_bytes(), self.last.0.to_be_bytes()].concat();
-        frame::split(layout::HEAD_KEY, &body).concat()
+    /// At the end of the block with `header`.
+    pub fn of(header: &Header) -> Self {
+        Self { last: header.last, link: header.after, newest: header.newest }
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
-        let body = frame::open_single(layout::HEAD_KEY, value)?;
-        let body: &[u8; HEAD_BYTES] = body.as_slice().try_into().ok()?;
-        let (horizon, last) = body.split_first_chunk::<{ HEAD_BYTES / 2 }>()?;
-        let head = Self {
-            horizon: Sequence(u64::from_be_bytes(*horizon)),
-            last: Sequence(u64::from_be_bytes(last.try_into().ok()?)),
-        };
-        (head.horizon <= head.last).then_some(head)
+    /// An empty block that goes on from here.
+    pub fn block(self) -> Block {
+        Block::after(self.last, self.link, self.newest, false)
     }
 }
 
-/// The log tree.
+/// The log tree; clones are handles to the same.
 #[derive(Clone)]
 pub struct Log {
     tree: Arc<dyn Tree>,
-}
-
-/// Records that go into the log together, with the head that names them.
-#[derive(Default)]
-pub struct LogBatch {
-    batch: Batch,
-    bytes: usize,
-}
-
-impl LogBatch {
-    /// Adds the record of `sequence`.
-    pub fn push(&mut self, sequence: Sequence, body: &[u8]) {
-        record::put(&mut self.batch, &layout::event_key(sequence), body);
-        self.bytes += body.len();
-    }
-
-    /// Bytes of all bodies.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
+    meta: Arc<dyn Tree>,
+    horizon: Arc<AtomicU64>,
 }
 
 impl Log {
-    /// The log in `tree`, with its ends checked.
-    pub fn open(tree: Arc<dyn Tree>) -> Result<Self, StoreError> {
-        let log = Self { tree };
-        if let Some(head) = log.head()? {
-            log.check_ends(head)?;
-        }
+    /// The log in `tree`, whose horizon `meta` keeps.
+    pub fn open(tree: Arc<dyn Tree>, meta: Arc<dyn Tree>) -> Result<Self, StoreError> {
+        let log = Self { tree, meta, horizon: Arc::default() };
+        let horizon = log.noted(layout::HORIZON_KEY)?;
+        log.horizon.store(horizon.0, Ordering::SeqCst);
         Ok(log)
     }
 
-    fn check_ends(&self, head: Head) -> Result<(), StoreError> {
-        if head.last > head.horizon {
-            self.record(head.last)?.ok_or(StoreError::Corrupt { sequence: head.last })?;
-        }
-        match self.tree.scan(&layout::event_key(head.last.next()), None).next().map_err(read_failed)? {
-            None => Ok(()),
-            Some(_) => Err(StoreError::Corrupt { sequence: head.last.next() }),
-        }
+    /// Up to here retention was; 0: nowhere. Every sequence after it has its event.
+    pub fn horizon(&self) -> Sequence {
+        Sequence(self.horizon.load(Ordering::SeqCst))
     }
 
-    /// The head; none in a tree that was just made.
-    pub fn head(&self) -> Result<Option<Head>, StoreError> {
-        let Some(value) = self.tree.get(layout::HEAD_KEY).map_err(read_failed)? else {
-            return Ok(None);
+    /// Moves the horizon. Not durable yet; what was below it must stand until it is.
+    pub fn set_horizon(&self, horizon: Sequence) -> Result<(), StoreError> {
+        self.note(layout::HORIZON_KEY, horizon)?;
+        self.horizon.store(horizon.0, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// A sequence that `meta` keeps under `key`; 0 if it keeps none.
+    pub fn noted(&self, key: &[u8]) -> Result<Sequence, StoreError> {
+        let Some(value) = self.meta.get(key).map_err(read_failed)? else { return Ok(Sequence::START) };
+        let body = frame::open(key, &value).and_then(|body| body.try_into().ok());
+        let key = || String::from_utf8_lossy(key).into_owned();
+        let corrupt = || StoreError::CorruptValue { place: layout::META_TREE, key: key() };
+        body.map(|body| Sequence(u64::from_be_bytes(body))).ok_or_else(corrupt)
+    }
+
+    /// Keeps `sequence` in `meta` under `key`.
+    pub fn note(&self, key: &[u8], sequence: Sequence) -> Result<(), StoreError> {
+        let value = frame::seal(key, &sequence.0.to_be_bytes());
+        self.meta.apply(Batch::of(key, value)).map_err(write_failed)
+    }
+
+    /// Removes what a crash left of the commit that it cut short, and says where the log ends. `folded` is how far the states
+    /// say that there were durable events.
+    pub fn mend(&self, folded: Sequence) -> Result<Tail, StoreError> {
+        let mut torn: Option<Header> = None;
+        let header = loop {
+            let Some(header) = self.last_header()? else { break None };
+            if header.commit == header.last {
+                break Some(header);
+            }
+            // What was folded was durable to its end: then it was not cut short, but lost.
+            if folded >= header.first {
+                return Err(StoreError::Corrupt { sequence: header.last.next() });
+            }
+            self.remove(header.last)?;
+            torn = Some(Header { last: torn.map_or(header.last, |torn| torn.last), ..header });
         };
-        let damaged = || StoreError::CorruptValue { place: layout::LOG_TREE, key: "head".to_owned() };
-        Head::decode(&value).ok_or_else(damaged).map(Some)
-    }
-
-    /// Whether nothing at all is in the tree.
-    pub fn is_blank(&self) -> Result<bool, StoreError> {
-        Ok(self.tree.scan(&[], None).next().map_err(read_failed)?.is_none())
-    }
-
-    /// Writes `records` and `head`, all or nothing. Not durable yet.
-    pub fn write(&self, mut records: LogBatch, head: Head) -> Result<(), StoreError> {
-        records.batch.insert(layout::HEAD_KEY, head.encode());
-        let failed = |source| StoreError::Commit { step: "write to the log", source };
-        self.tree.apply(records.batch).map_err(failed)
-    }
-
-    /// The body of one event; none where no record stands.
-    pub fn record(&self, sequence: Sequence) -> Result<Option<Vec<u8>>, StoreError> {
-        record::get(&*self.tree, &layout::event_key(sequence)).map_err(unread(sequence))
-    }
-
-    /// The bodies of the events after `after` up to and including `up_to`, in order, without a gap. It ends after the
-    /// first error.
-    pub fn records(&self, after: Sequence, up_to: Sequence) -> Records {
-        let (from, to) = (layout::event_key(after.next()), layout::event_key(up_to.next()));
-        Records { scan: self.tree.scan(&from, Some(&to)), next: after.next(), up_to }
-    }
-
-    /// Removes every record and moves the horizon to the end, as retention may one day.
-    #[cfg(test)]
-    pub fn empty(&self) {
-        let head = self.head().expect("head").expect("a head");
-        let mut batch = LogBatch::default();
-        let mut scan = self.tree.scan(&layout::event_key(Sequence::START), None);
-        while let Some((key, _)) = scan.next().expect("key") {
-            batch.batch.remove(key);
+        if let Some(Header { first, last, commit, .. }) = torn {
+            tracing::warn!(%first, %last, %commit, "removed half of a commit that was cut short; nobody was told of it");
         }
-        self.write(batch, Head { horizon: head.last, ..head }).expect("written");
+        Ok(header.as_ref().map_or(Tail::EMPTY, Tail::of))
+    }
+
+    fn last_header(&self) -> Result<Option<Header>, StoreError> {
+        let Some((key, value)) = self.tree.last().map_err(read_failed)? else { return Ok(None) };
+        let last = layout::block_last(&key).ok_or_else(|| StoreError::CorruptValue {
+            place: layout::LOG_TREE,
+            key: String::from_utf8_lossy(&key).into_owned(),
+        })?;
+        let block = decode(&key, &value, &mut unpacker()?);
+        block.map(|block| Some(block.header)).ok_or(StoreError::Corrupt { sequence: last })
+    }
+
+    /// Appends the block `sealed`, which ends at `last`, if `after` is the last sequence. Not durable yet.
+    pub fn append(&self, after: Sequence, last: Sequence, sealed: &[u8]) -> Result<(), StoreError> {
+        let key = layout::block_key(last);
+        let expected = (after > Sequence::START).then(|| layout::block_key(after));
+        let value = frame::seal(&key, sealed);
+        match self.tree.append(expected.as_ref().map(|key| &key[..]), &key, &value).map_err(write_failed)? {
+            true => Ok(()),
+            false => {
+                Err(write_failed(Arc::new(std::io::Error::other("the log does not end where this writer left it"))))
+            }
+        }
+    }
+
+    /// Writes the block `sealed` under the key `last`, where another one is that it replaces.
+    pub fn replace(&self, last: Sequence, sealed: &[u8]) -> Result<(), StoreError> {
+        let key = layout::block_key(last);
+        self.tree.apply(Batch::of(key, frame::seal(&key, sealed))).map_err(write_failed)
+    }
+
+    /// Removes the block under the key `last`.
+    pub fn remove(&self, last: Sequence) -> Result<(), StoreError> {
+        self.tree.apply(Batch::without(layout::block_key(last))).map_err(write_failed)
+    }
+
+    /// The block that answers for `sequence`, which must not lie beyond the end.
+    pub fn block_of(&self, sequence: Sequence) -> Result<Block, StoreError> {
+        let before = Sequence(sequence.0.saturating_sub(1));
+        self.blocks(before, sequence)?.next().unwrap_or(Err(StoreError::Corrupt { sequence }))
+    }
+
+    /// The blocks that answer for the sequences after `after` up to and including `up_to`, in order, without a gap. The first
+    /// may begin before them, the last end after them. It ends after the first error.
+    pub fn blocks(&self, after: Sequence, up_to: Sequence) -> Result<Blocks, StoreError> {
+        let next = after.next();
+        let scan = self.scan_from(next);
+        Ok(Blocks { log: self.clone(), scan, next, up_to, unpacker: unpacker()? })
+    }
+
+    fn scan_from(&self, sequence: Sequence) -> Box<dyn Scan> {
+        self.tree.scan(&layout::block_key(sequence), None)
+    }
+
+    /// Header and bytes of the block that answers for `sequence`, as it is, without unpacking it.
+    pub fn header_of(&self, sequence: Sequence) -> Result<(Header, usize), StoreError> {
+        for _ in 0..READS {
+            let mut scan = self.scan_from(sequence);
+            let Some((key, value)) = scan.next().map_err(read_failed)? else { continue };
+            let header = frame::open(key, value).and_then(Header::read);
+            match header {
+                Some(header) if header.first <= sequence && layout::block_last(key) == Some(header.last) => {
+                    return Ok((header, value.len()));
+                }
+                _ => {}
+            }
+        }
+        Err(StoreError::Corrupt { sequence })
     }
 
     /// The tree itself, to damage it.
@@ -146,42 +199,69 @@ impl Log {
     }
 }
 
-/// Consecutive records of the log.
-pub struct Records {
+/// Consecutive blocks of the log.
+pub struct Blocks {
+    log: Log,
     scan: Box<dyn Scan>,
     next: Sequence,
     up_to: Sequence,
+    unpacker: Unpacker,
 }
 
-impl Iterator for Records {
-    type Item = Result<(Sequence, Vec<u8>), StoreError>;
+impl Blocks {
+    /// The next block of the scan; none if it is not one that answers for the next sequence.
+    fn step(&mut self) -> Result<Option<Block>, Cause> {
+        let Some((key, value)) = self.scan.next()? else { return Ok(None) };
+        let block = decode(key, value, &mut self.unpacker);
+        let fits = |header: &Header| {
+            let stands = !header.sparse || header.last <= self.log.horizon();
+            header.first <= self.next && header.last >= self.next && stands
+        };
+        Ok(block.filter(|block| fits(&block.header)))
+    }
+}
+
+impl Iterator for Blocks {
+    type Item = Result<Block, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next > self.up_to {
             return None;
         }
-        let sequence = self.next;
-        let record = record::next(&mut *self.scan, &layout::event_key(sequence)).map_err(unread(sequence));
-        self.next = if record.is_ok() { sequence.next() } else { self.up_to.next() };
-        Some(record.map(|body| (sequence, body)))
+        for _ in 0..READS {
+            match self.step() {
+                Ok(Some(block)) => {
+                    self.next = block.header.last.next();
+                    return Some(Ok(block));
+                }
+                Ok(None) => self.scan = self.log.scan_from(self.next),
+                Err(cause) => {
+                    self.next = self.up_to.next();
+                    return Some(Err(read_failed(cause)));
+                }
+            }
+        }
+        let sequence = std::mem::replace(&mut self.next, self.up_to.next());
+        Some(Err(StoreError::Corrupt { sequence }))
     }
 }
 
-/// The event at `sequence` from its body, which must agree about the sequence.
-pub fn parse(sequence: Sequence, body: Vec<u8>) -> Result<StoredEvent, StoreError> {
-    match serde_json::from_slice::<EventHead>(&body) {
-        Ok(head) if head.sequence == sequence => Ok(StoredEvent { head, body: Bytes::from(body) }),
-        _ => Err(StoreError::Corrupt { sequence }),
-    }
+/// The block in `value`, if it is what was written under `key`.
+fn decode(key: &[u8], value: &[u8], unpacker: &mut Unpacker) -> Option<Block> {
+    let block = Block::open(frame::open(key, value)?, unpacker)?;
+    (layout::block_last(key) == Some(block.header.last)).then_some(block)
 }
 
-fn read_failed(source: Cause) -> StoreError {
+fn unpacker() -> Result<Unpacker, StoreError> {
+    Unpacker::new().map_err(|error| read_failed(Arc::new(error)))
+}
+
+/// That reading the log failed below us.
+pub fn read_failed(source: Cause) -> StoreError {
     StoreError::Read { what: "the log", source }
 }
 
-fn unread(sequence: Sequence) -> impl Fn(Unread) -> StoreError {
-    move |unread| match unread {
-        Unread::Damaged => StoreError::Corrupt { sequence },
-        Unread::Failed(cause) => read_failed(cause),
-    }
+/// That writing to the log failed below us.
+pub fn write_failed(source: Cause) -> StoreError {
+    StoreError::Commit { step: "write to the log", source }
 }

@@ -203,12 +203,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
         let table = self.name.as_str();
         let unfit = |error| StoreError::Json { table, source: Arc::new(error) };
         let body = value.map(serde_json::to_vec).transpose().map_err(unfit)?;
-        match body.as_ref().map_or(0, Vec::len) {
-            size if size > layout::MAX_RECORD_BYTES => {
-                Err(StoreError::TooLarge { what: "bytes of a table's value", size, limit: layout::MAX_RECORD_BYTES })
-            }
-            _ => Ok((key, body)),
-        }
+        check_size(body.as_ref().map_or(0, Vec::len))?;
+        Ok((key, body))
     }
 
     fn decode(&self, body: Option<Vec<u8>>) -> Result<Option<T>, StoreError> {
@@ -219,6 +215,19 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
 fn parse<T: DeserializeOwned>(name: TableName, body: &[u8]) -> Result<T, StoreError> {
     let table = name.as_str();
     serde_json::from_slice(body).map_err(|error| StoreError::Json { table, source: Arc::new(error) })
+}
+
+/// The change that sets the JSON `value` under `key`.
+pub(crate) fn checked(name: TableName, key: String, value: Vec<u8>) -> Result<Change, StoreError> {
+    check_key(name, &key)?;
+    parse::<serde::de::IgnoredAny>(name, &value)?;
+    check_size(value.len())?;
+    Ok((key, Some(value)))
+}
+
+fn check_size(size: usize) -> Result<(), StoreError> {
+    let (what, limit) = ("bytes of a table's value", layout::MAX_RECORD_BYTES);
+    if size > limit { Err(StoreError::TooLarge { what, size, limit }) } else { Ok(()) }
 }
 
 fn check_key(name: TableName, key: &str) -> Result<(), StoreError> {

@@ -13,10 +13,8 @@ use tokio::sync::watch;
 
 use crate::{
     Cause, StoreError, TableName,
-    engine::{Batch, Engine, Tree, scan_prefix},
-    frame::Partial,
-    layout,
-    record::{self, Unread},
+    engine::{Batch, Engine, Tree, Values, prefix_end},
+    frame, layout,
 };
 
 /// A key and its new body; none removes it.
@@ -70,7 +68,7 @@ pub struct RawTable {
 
 impl RawTable {
     fn open(engine: &dyn Engine, name: TableName) -> Result<Self, Cause> {
-        let tree = engine.tree(&format!("table.{}", name.as_str()))?;
+        let tree = engine.tree(&format!("table.{}", name.as_str()), Values::Large)?;
         Ok(Self { name: name.as_str(), tree, whole: RwLock::new(()), changes: watch::Sender::new(0) })
     }
 
@@ -92,20 +90,26 @@ impl RawTable {
 
     /// Keys and bodies, ascending by key, of all keys that begin with `prefix`.
     pub fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.range(prefix.as_bytes(), prefix_end(prefix.as_bytes()).as_deref(), usize::MAX)
+    }
+
+    /// The first `limit` keys after `after` (exclusive; it need not exist) and their bodies.
+    pub fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        // Keys contain no NUL and records end their keys with one: what follows is not below the key and a 1.
+        let from = after.map_or_else(Vec::new, |after| [after.as_bytes(), &[1]].concat());
+        self.range(&from, None, limit)
+    }
+
+    fn range(&self, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
-        let mut chunks = scan_prefix(&*self.tree, prefix.as_bytes());
-        while let Some((stored, first)) = chunks.next().map_err(|e| self.read_failed(e))? {
-            let lossy = || self.corrupt(&String::from_utf8_lossy(stored));
-            let key = layout::user_key(stored).ok_or_else(lossy)?.to_owned();
-            let record = layout::table_key(&key);
-            if !layout::is_chunk_key(stored, &record, 0) {
-                return Err(lossy());
-            }
-            let mut partial = Partial::start(first).ok_or_else(|| self.corrupt(&key))?;
-            record::rest(&mut *chunks, &record, &mut partial).map_err(|unread| self.unread(&key, unread))?;
-            let body = partial.finish(&record).ok_or_else(|| self.corrupt(&key))?;
-            found.push((key, body));
+        let mut records = self.tree.scan(from, to);
+        while found.len() < limit
+            && let Some((stored, value)) = records.next().map_err(|e| self.read_failed(e))?
+        {
+            let key = layout::user_key(stored).ok_or_else(|| self.corrupt(&String::from_utf8_lossy(stored)))?;
+            let body = frame::open(stored, value).ok_or_else(|| self.corrupt(key))?;
+            found.push((key.to_owned(), body.to_vec()));
         }
         Ok(found)
     }
@@ -122,9 +126,14 @@ impl RawTable {
         }
         let mut batch = Batch::default();
         let mut existed = false;
-        // The last change of a key stands; an earlier one must not leave chunks behind.
+        // The last change of a key stands.
         for (key, body) in BTreeMap::from_iter(changes) {
-            existed = self.replace(&mut batch, &key, body.as_deref())?;
+            let stored = layout::table_key(&key);
+            existed = self.tree.get(&stored).map_err(|e| self.read_failed(e))?.is_some();
+            match body {
+                Some(body) => batch.insert(&stored[..], frame::seal(&stored, &body)),
+                None => batch.remove(stored),
+            }
         }
         let failed = |source| StoreError::Commit { step: "write to a table", source };
         let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
@@ -132,23 +141,11 @@ impl RawTable {
         Ok(Applied::Done { existed })
     }
 
-    /// Adds to `batch` what makes `body` stand under `key`, whatever stands there now; says whether something does.
-    fn replace(&self, batch: &mut Batch, key: &str, body: Option<&[u8]>) -> Result<bool, StoreError> {
-        let key = layout::table_key(key);
-        let mut existed = false;
-        let mut old = scan_prefix(&*self.tree, &key);
-        while let Some((chunk, _)) = old.next().map_err(|e| self.read_failed(e))? {
-            batch.remove(chunk);
-            existed = true;
-        }
-        if let Some(body) = body {
-            record::put(batch, &key, body);
-        }
-        Ok(existed)
-    }
-
     fn read(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        record::get(&*self.tree, &layout::table_key(key)).map_err(|unread| self.unread(key, unread))
+        let stored = layout::table_key(key);
+        let value = self.tree.get(&stored).map_err(|e| self.read_failed(e))?;
+        let open = |value: Vec<u8>| frame::open(&stored, &value).map(<[u8]>::to_vec).ok_or_else(|| self.corrupt(key));
+        value.map(open).transpose()
     }
 
     fn corrupt(&self, key: &str) -> StoreError {
@@ -157,13 +154,6 @@ impl RawTable {
 
     fn read_failed(&self, source: Cause) -> StoreError {
         StoreError::Read { what: self.name, source }
-    }
-
-    fn unread(&self, key: &str, unread: Unread) -> StoreError {
-        match unread {
-            Unread::Damaged => self.corrupt(key),
-            Unread::Failed(cause) => self.read_failed(cause),
-        }
     }
 
     /// The tree itself, to damage it.

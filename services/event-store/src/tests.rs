@@ -2,11 +2,13 @@
 //! demand can show.
 
 mod appending;
+mod caring;
 mod committing;
 mod crashing;
 mod damage;
 mod engines;
 mod faults;
+mod migrating;
 mod paging;
 mod reading;
 mod support;

@@ -4,10 +4,13 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     Cause, StoreError,
-    engine::Engine,
+    arrange::Turn,
+    engine::{Engine, MARK_FILE, Marked, Values},
     fold::Fold,
-    format, layout,
-    log::{Head, Log},
+    format,
+    history::link_at,
+    layout,
+    log::{Log, Tail, read_failed},
     tables::Tables,
 };
 
@@ -16,12 +19,16 @@ use crate::{
 pub struct Trees {
     /// The log.
     pub log: Log,
+    /// Who may rewrite its blocks.
+    pub turn: Turn,
     /// The states of entities.
     pub fold: Fold,
     /// The tables.
     pub tables: Arc<Tables>,
-    /// Where the log began and ended when it was opened.
-    pub head: Head,
+    /// Where the log ended when it was opened.
+    pub tail: Tail,
+    /// How many rounds of changes the tables have had.
+    pub changes: u64,
 }
 
 impl Trees {
@@ -29,15 +36,47 @@ impl Trees {
     /// wrote may be in the kernel's memory alone, and is about to be shown. `path` is for errors.
     pub fn open(path: &Path, engine: &dyn Engine) -> Result<Self, StoreError> {
         let failed = |step| move |source: Cause| StoreError::Open { path: path.to_path_buf(), step, source };
-        let tree = |name| engine.tree(name).map_err(failed("open a tree"));
         format::check_or_begin(path, engine)?;
-        let log = Log::open(tree(layout::LOG_TREE)?)?;
-        let fold = Fold::new(tree(layout::STATE_TREE)?);
+        let tree = |name, values| engine.tree(name, values).map_err(failed("open a tree"));
+        let meta = tree(layout::META_TREE, Values::Small)?;
+        let log = Log::open(tree(layout::LOG_TREE, Values::Large)?, meta)?;
+        let fold = Fold::new(tree(layout::STATE_TREE, Values::Small)?);
         let tables = Arc::new(Tables::open(engine).map_err(failed("open a tree"))?);
-        let missing = || StoreError::CorruptValue { place: layout::LOG_TREE, key: "head".to_owned() };
-        let head = log.head()?.ok_or_else(missing)?;
-        fold.catch_up(&log, head)?;
+        let tail = log.mend(fold.folded_up_to()?)?;
+        if log.horizon() > tail.last {
+            // Noted before the blocks below it, which a crash took.
+            log.set_horizon(tail.last)?;
+        }
+        let changes = log.noted(layout::CHANGES_KEY)?.0;
+        reaches_its_mark(engine, &log, tail, changes)?;
+        fold.catch_up(&log, tail)?;
         engine.make_durable().map_err(failed("sync what was found"))?;
-        Ok(Self { log, fold, tables, head })
+        Ok(Self { log, turn: Turn::default(), fold, tables, tail, changes })
+    }
+}
+
+/// Refuses a store that has lost its end: one that was durable further once than it is.
+fn reaches_its_mark(engine: &dyn Engine, log: &Log, tail: Tail, changes: u64) -> Result<(), StoreError> {
+    let mark = match engine.marked().map_err(read_failed)? {
+        Marked::At(mark) => mark,
+        Marked::Damaged => return Err(StoreError::CorruptValue { place: MARK_FILE, key: "all of it".to_owned() }),
+        Marked::Nothing => return Ok(()),
+    };
+    let lost = mark.last > tail.last || mark.changes > changes;
+    if lost && !mark.firm {
+        tracing::error!(durable = %mark.last, last = %tail.last, "the end of the store is lost, as after a power cut at this level of durability");
+        return Ok(());
+    }
+    if mark.last > tail.last {
+        return Err(StoreError::Corrupt { sequence: tail.last.next() });
+    }
+    if mark.changes > changes {
+        return Err(StoreError::CorruptValue { place: "tables", key: "what was written last".to_owned() });
+    }
+    match link_at(log, mark.last)? {
+        Some(link) if link != mark.link => {
+            Err(StoreError::Unchained { sequence: mark.last, why: "another log was durable here" })
+        }
+        Some(_) | None => Ok(()),
     }
 }

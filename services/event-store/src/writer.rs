@@ -2,16 +2,18 @@
 //!
 //! # Group commit
 //!
-//! Everybody who writes puts a request into a bounded queue and waits. The thread takes what is waiting, at most
-//! [`ROUND_EVENTS`] events or [`ROUND_BYTES`], as one **round**: it checks and applies each request, writes the
-//! events of all of them to the log as one batch, makes everything durable **once**, and answers all. While the disk
-//! syncs, the next round gathers; so 16 writers cost one sync and not 16.
+//! Everybody who writes puts a request into a bounded queue and waits. What needs no order is done before that, by the
+//! caller ([`crate::prepare`]). The thread takes what is waiting, at most [`ROUND_EVENTS`] events or [`ROUND_BYTES`], as one
+//! **round**: it checks and places each request, appends the events of all of them to the log as one commit, makes
+//! everything durable **once**, and answers all. While the disk syncs, the next round gathers; so 16 writers cost one
+//! sync and not 16.
 //!
 //! The order within a round, and what a crash between two steps leaves:
 //!
-//! 1. the log batch is written: whole or not at all, and beyond what readers look at;
+//! 1. the blocks of the round are appended, beyond what readers look at: all of them, or the beginning of them, which the next
+//!    start removes;
 //! 2. [`Engine::make_durable`](crate::engine::Engine::make_durable): the events stand, though nobody was told;
-//! 3. the events are folded into the states: what is missing is folded at the next start;
+//! 3. the events are handed over to be folded ([`crate::fold`]): what is missing is folded at the next start;
 //! 4. the last sequence is published, watchers of tables are told, everybody is answered.
 //!
 //! # Failure
@@ -23,6 +25,7 @@
 //! A caller that goes away while it waits takes nothing back: its request is carried out.
 
 mod commit;
+mod packers;
 
 use std::{
     sync::{
@@ -33,13 +36,16 @@ use std::{
     time::Duration,
 };
 
-use event_model::EventDraft;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use commit::Committer;
+use packers::Packers;
 
 use crate::{
     Durability, StoreError, StoredEvent, TableName,
+    keeper::Keeper,
+    prepare::Prepared,
+    restore::KeptRun,
     tables::{Applied, Change},
 };
 
@@ -70,7 +76,9 @@ pub struct TableWrite {
 /// What the thread is asked for.
 pub enum Request {
     /// Append events.
-    Append(Vec<EventDraft>, Reply<Vec<StoredEvent>>),
+    Append(Vec<Prepared>, Reply<Vec<StoredEvent>>),
+    /// Take over what retention left in another log.
+    Kept(KeptRun, Reply<()>),
     /// Change a table.
     Table(TableWrite, Reply<Applied>),
     /// Make everything before it durable.
@@ -95,10 +103,10 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub fn start(committer: Committer) -> std::io::Result<Self> {
+    pub fn start(committer: Committer, keeper: Keeper) -> std::io::Result<Self> {
         let (queue, requests) = channel();
         let thread = std::thread::Builder::new().name("event-store".to_owned());
-        let thread = thread.spawn(move || run(committer, &requests))?;
+        let thread = thread.spawn(move || run(committer, keeper, &requests))?;
         Ok(Self { room: Arc::new(Semaphore::new(QUEUE_REQUESTS)), queue: Some(queue), thread: Some(thread) })
     }
 
@@ -128,7 +136,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut committer: Committer, requests: &Receiver<Queued>) {
+fn run(mut committer: Committer, keeper: Keeper, requests: &Receiver<Queued>) {
     while let Some(first) = next(&mut committer, requests) {
         let mut places = Vec::new();
         let mut queued = Some(first);
@@ -139,7 +147,10 @@ fn run(mut committer: Committer, requests: &Receiver<Queued>) {
         }
         committer.commit();
     }
+    // It folds what is pending; so the next start has nothing to fold.
+    drop(keeper);
     committer.flush_relaxed();
+    committer.mark(true);
 }
 
 /// The next request; none when there will be no more. Flushes relaxed writes that are due, requests or not.

@@ -5,6 +5,7 @@
 //! it takes no more writes nothing can be done but to open it anew. Stopping takes less than five seconds (`STOP_LIMIT` and
 //! `CLOSE_LIMIT`), clients connected or not.
 
+mod keeper;
 mod parts;
 mod sealer;
 #[cfg(test)]
@@ -12,7 +13,7 @@ mod tests;
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use event_store::{DurabilityLevel, EventStore, StoreConfig};
 use parts::{Ended, Parts};
 use prometheus::Registry;
@@ -30,6 +31,9 @@ use crate::config::{Config, Durability};
 const STOP_LIMIT: Duration = Duration::from_secs(4);
 /// The store's last flush, on top.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+
+/// The file in a store's directory that says that a backup is being restored into it: half of it is no store to work on.
+pub const RESTORING: &str = "restoring";
 
 /// The running service.
 pub struct Service {
@@ -128,6 +132,12 @@ async fn open_store(config: &Config) -> Result<EventStore> {
         Durability::PowerLoss => DurabilityLevel::PowerLoss,
         Durability::ProcessCrash => DurabilityLevel::ProcessCrash,
     };
+    let path = &config.store.path;
+    ensure!(
+        !path.join(RESTORING).exists(),
+        "a backup is being restored into {}: run `expensewire restore` again to its end",
+        path.display()
+    );
     let store = StoreConfig { durability, ..StoreConfig::at(&config.store.path) };
     let opened = tokio::task::spawn_blocking(move || EventStore::open(&store)).await.context("opening the store")?;
     opened.with_context(|| format!("opening the store at {} (store.path)", config.store.path.display()))

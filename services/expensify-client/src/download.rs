@@ -13,7 +13,7 @@ use crate::{
     classify::{Answer, classify, head_outcome},
     error::ClientError,
     job::{Job, JobKind},
-    lines::{LineSplitter, MAX_LINE_BYTES},
+    lines::{LineSplitter, LineTooLong, MAX_LINE_BYTES},
     transport::Transport,
 };
 
@@ -85,14 +85,19 @@ impl Download {
 
     /// The next line without its line end; `None` at the end of the file.
     pub async fn next_line(&mut self) -> Result<Option<Bytes>, ClientError> {
+        let line = self.next_line_or_head().await?;
+        line.transpose().map_err(|_| self.too_large(MAX_LINE_BYTES as u64))
+    }
+
+    /// The same, where a line that is too long does not end the file.
+    pub(crate) async fn next_line_or_head(&mut self) -> Result<Option<Result<Bytes, LineTooLong>>, ClientError> {
         loop {
-            let line = self.lines.line().map_err(|_| self.too_large(MAX_LINE_BYTES as u64))?;
-            if line.is_some() {
-                return Ok(line);
+            if let Some(line) = self.lines.line().transpose() {
+                return Ok(Some(line));
             }
             match self.piece().await? {
                 Some(piece) => self.lines.push(piece),
-                None => return Ok(self.lines.rest()),
+                None => return Ok(self.lines.rest().map(Ok)),
             }
         }
     }

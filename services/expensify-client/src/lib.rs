@@ -23,6 +23,7 @@ pub mod template;
 mod text;
 mod transport;
 
+pub use canonical::ids::report_id;
 pub use client::{Client, ExportedFile};
 pub use completeness::{Completeness, Incompleteness};
 pub use config::{ClientConfig, Credentials, DOWNLOAD_WAITS, Timeouts};

@@ -9,10 +9,16 @@ use memchr::memchr;
 /// The longest line that is kept. A report of ten thousand expenses takes four megabytes.
 pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 
-/// A line is longer than [`MAX_LINE_BYTES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// So much of a line that is too long is kept: enough to say what it was.
+const HEAD_BYTES: usize = 1024;
+
+/// A line is longer than [`MAX_LINE_BYTES`]. The lines behind it follow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a line is longer than {MAX_LINE_BYTES} bytes")]
-pub struct LineTooLong;
+pub struct LineTooLong {
+    /// How it begins.
+    pub head: Bytes,
+}
 
 /// Cuts pieces into lines. A line is what stands before `\n`, without it and without a `\r` before it; what follows the
 /// last `\n` is a line too, unless it is empty.
@@ -22,6 +28,8 @@ pub struct LineSplitter {
     piece: Bytes,
     /// Beginning of a line that the pieces before `piece` left unfinished; holds no line end.
     begun: BytesMut,
+    /// Up to its end the line that stands first was too long.
+    skipping: bool,
 }
 
 impl LineSplitter {
@@ -38,10 +46,19 @@ impl LineSplitter {
     }
 
     /// The next whole line, `None` until more is pushed.
+    ///
+    /// # Errors
+    /// Once for a line that is too long; the next call goes on behind it.
     pub fn line(&mut self) -> Result<Option<Bytes>, LineTooLong> {
+        if self.skipping && !self.skip() {
+            return Ok(None);
+        }
         let end = memchr(b'\n', &self.piece);
         if self.begun.len() + end.unwrap_or(self.piece.len()) > MAX_LINE_BYTES {
-            return Err(LineTooLong);
+            self.skipping = true;
+            let begun = std::mem::take(&mut self.begun);
+            let head = if begun.is_empty() { &self.piece[..] } else { &begun[..] };
+            return Err(LineTooLong { head: Bytes::copy_from_slice(&head[..head.len().min(HEAD_BYTES)]) });
         }
         let Some(end) = end else {
             self.begun.extend_from_slice(&self.piece);
@@ -53,8 +70,19 @@ impl LineSplitter {
         Ok(Some(without_return(self.completed(line))))
     }
 
+    /// Passes over the rest of a line that was too long. Whether its end was there.
+    fn skip(&mut self) -> bool {
+        let end = memchr(b'\n', &self.piece);
+        drop(self.piece.split_to(end.map_or(self.piece.len(), |end| end + 1)));
+        self.skipping = end.is_none();
+        end.is_some()
+    }
+
     /// What is left after the last piece: the last line, if it had no line end.
     pub fn rest(&mut self) -> Option<Bytes> {
+        if std::mem::take(&mut self.skipping) {
+            return None;
+        }
         let piece = std::mem::take(&mut self.piece);
         let line = self.completed(piece);
         (!line.is_empty()).then(|| without_return(line))
@@ -124,9 +152,32 @@ mod tests {
         let piece = Bytes::from(vec![b'x'; 1024 * 1024]);
         let refused_after = (1..).find(|_| {
             splitter.push(piece.clone());
-            splitter.line() == Err(LineTooLong)
+            splitter.line().is_err_and(|long| long.head == vec![b'x'; HEAD_BYTES])
         });
         assert_eq!(refused_after, Some(17));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_hides_none_behind_it() {
+        let mut splitter = LineSplitter::default();
+        let mut text = vec![b'x'; MAX_LINE_BYTES + 1];
+        text.extend_from_slice(b"x\nnext\nlast");
+        let mut lines = Vec::new();
+        for piece in text.chunks(3 * 1024 * 1024) {
+            splitter.push(Bytes::copy_from_slice(piece));
+            loop {
+                match splitter.line() {
+                    Ok(Some(line)) => lines.push(line),
+                    Ok(None) => break,
+                    Err(long) => lines.push(long.head.slice(..1)),
+                }
+            }
+        }
+        lines.extend(splitter.rest());
+        assert_eq!(lines, ["x", "next", "last"]);
+        text.truncate(MAX_LINE_BYTES + 1);
+        splitter.push(Bytes::from(text));
+        assert!(splitter.line().is_err() && splitter.line() == Ok(None) && splitter.rest().is_none());
     }
 
     proptest! {

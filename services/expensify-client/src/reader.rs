@@ -49,6 +49,8 @@ use crate::{
     text::presentable,
 };
 
+/// So many reports that made no row are known by their ids.
+pub const MAX_NAMED: usize = 10_000;
 /// So many notices are kept of one read.
 const MAX_NOTICES: usize = 20;
 /// A notice is so many characters at most.
@@ -61,6 +63,10 @@ pub struct RowsRead {
     pub completeness: Completeness,
     /// Reports lost: faults of the engine, and rows that make no report.
     pub lost: u64,
+    /// Of those, the ids of the ones that were not yielded as rows; at most [`MAX_NAMED`].
+    pub unrendered: Vec<String>,
+    /// ... and those of which not even the id is known.
+    pub unnamed: u64,
     /// What a person should know about the upstream; bounded in number and length.
     pub drift: Vec<String>,
 }
@@ -84,13 +90,26 @@ pub struct RowReader {
     /// The first flaw that is none of single reports.
     flaw: Option<Incompleteness>,
     lost: u64,
+    unrendered: Vec<String>,
+    unnamed: u64,
     drift: Vec<String>,
 }
 
 impl RowReader {
     /// For the file of the job with this nonce; digests are made with `key`.
     pub fn new(nonce: Nonce, key: DigestKey) -> Self {
-        Self { nonce, key, stage: Stage::Start, line: 0, blocks: 0, flaw: None, lost: 0, drift: Vec::new() }
+        Self {
+            nonce,
+            key,
+            stage: Stage::Start,
+            line: 0,
+            blocks: 0,
+            flaw: None,
+            lost: 0,
+            unrendered: Vec::new(),
+            unnamed: 0,
+            drift: Vec::new(),
+        }
     }
 
     /// Takes the next line, without its line end, and yields the row that it is.
@@ -105,18 +124,26 @@ impl RowReader {
         }
     }
 
-    /// A line that was too long to keep.
-    pub fn line_too_long(&mut self) {
+    /// A line that was too long to keep, and how it begins.
+    pub fn line_too_long(&mut self, head: &[u8]) {
         self.line += 1;
-        self.flawed(Incompleteness::BadLine { line: self.line });
+        let scanned = scan::row(head).filter(|_| matches!(self.stage, Stage::Block { .. }) && !self.is_spoilt());
+        let Some((i, id)) = scanned.and_then(|scanned| Some((scanned.i, scanned.id?))) else {
+            return self.flawed(Incompleteness::BadLine { line: self.line });
+        };
+        self.counted(i, false);
+        let id = Value::from(String::from_utf8_lossy(&head[id]));
+        self.lose(self.line, Some(&id), "its row is too long");
+        self.name(Some(&id));
     }
 
     /// Reads a row that this reader yielded. `None` when it is no report: then it is counted as lost, once for each call, and
     /// the file is incomplete.
     pub fn report(&mut self, row: &Row) -> Option<Report> {
         let Some(parsed) = rows::row(&row.line) else {
-            self.lost += 1;
-            self.flawed(Incompleteness::BadLine { line: row.number });
+            // One line is one report: that the others are there is for the counts to say.
+            let id = Value::from(row.report_id());
+            self.lose(row.number, Some(&id), "its row is no record");
             return None;
         };
         let mut notices = Vec::new();
@@ -141,7 +168,8 @@ impl RowReader {
             (Stage::Ended, None) => None,
         };
         let completeness = incompleteness.map_or(Completeness::Complete, Completeness::Incomplete);
-        RowsRead { completeness, lost: self.lost, drift: self.drift }
+        let Self { lost, unrendered, unnamed, drift, .. } = self;
+        RowsRead { completeness, lost, unrendered, unnamed, drift }
     }
 
     fn is_spoilt(&self) -> bool {
@@ -169,6 +197,7 @@ impl RowReader {
             }
             Err(fault) => {
                 self.lose(self.line, parsed.report.first(), &fault.to_string());
+                self.unnamed += 1;
                 None
             }
         }
@@ -236,6 +265,7 @@ impl RowReader {
     fn fault(&mut self, fault: &Fault) {
         self.counted(fault.i, true);
         self.lose(self.line, Some(&fault.report_id), &format!("not rendered: {}", fault.message));
+        self.name(Some(&fault.report_id));
     }
 
     /// Counts one row or fault with the number `i`.
@@ -271,6 +301,14 @@ impl RowReader {
     fn lose(&mut self, line: u64, id: Option<&Value>, why: &str) {
         self.lost += 1;
         self.notice(format!("line {line}: {}: {why}", report::id_for_notice(id)));
+    }
+
+    /// Keeps the id of a report that made no row, if it has one and there is room.
+    fn name(&mut self, id: Option<&Value>) {
+        match id.and_then(report::id_of) {
+            Some(id) if self.unrendered.len() < MAX_NAMED => self.unrendered.push(id),
+            _ => self.unnamed += 1,
+        }
     }
 
     /// Notes a flaw; one that spoils all takes the place of one that does not.
@@ -309,9 +347,9 @@ pub fn read(nonce: &Nonce, file: &[u8]) -> Reading {
         let line = match lines.line() {
             Ok(Some(line)) => Some(line),
             Ok(None) => lines.rest(),
-            Err(_) => {
-                reader.line_too_long();
-                break;
+            Err(too_long) => {
+                reader.line_too_long(&too_long.head);
+                continue;
             }
         };
         let Some(line) = line else { break };

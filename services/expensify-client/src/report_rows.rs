@@ -37,6 +37,10 @@ pub struct RowsEnd {
     pub completeness: Completeness,
     /// Reports that the file names and that could not be read.
     pub lost: u64,
+    /// Of those, the ids of the ones that made no row.
+    pub unrendered: Vec<String>,
+    /// ... and those of which not even the id is known.
+    pub unnamed: u64,
     /// When the export was sent.
     pub started_at: Timestamp,
     /// When the export was answered: what the rows show was so before.
@@ -52,6 +56,25 @@ pub struct RowsEnd {
     /// Notices about the upstream, for a person; bounded.
     pub drift: Vec<String>,
 }
+
+impl RowsEnd {
+    /// Whether the file shows every report, or at least names it: a few that cannot be read for good must not keep all others
+    /// from being believed. Of `rows` reports it may be one in `ONE_IN`, and always `A_FEW`.
+    pub fn names_all(&self, rows: u64) -> bool {
+        match self.completeness {
+            Completeness::Complete => true,
+            Completeness::Incomplete(Incompleteness::Faults { reports }) => {
+                self.unnamed == 0 && reports <= A_FEW.max(rows / ONE_IN)
+            }
+            Completeness::Incomplete(_) => false,
+        }
+    }
+}
+
+/// So many reports that cannot be read are odd reports.
+const A_FEW: u64 = 10;
+/// One in so many, too; more are an engine that fails.
+const ONE_IN: u64 = 100;
 
 /// An export that is being read. Dropping it closes the connection.
 pub struct ReportRows {
@@ -153,6 +176,8 @@ impl ReportRows {
         RowsEnd {
             completeness,
             lost: read.lost,
+            unrendered: read.unrendered,
+            unnamed: read.unnamed,
             started_at,
             rendered_by,
             rendering: rendered_by.duration_since(started_at).try_into().unwrap_or_default(),
@@ -173,9 +198,14 @@ impl ReportRows {
                 none.insert(Download::start(Arc::clone(&self.transport), job).await?)
             }
         };
-        while let Some(line) = download.next_line().await? {
-            if let Some(row) = self.reader.line(line) {
-                return Ok(Some(row));
+        while let Some(line) = download.next_line_or_head().await? {
+            match line {
+                Ok(line) => {
+                    if let Some(row) = self.reader.line(line) {
+                        return Ok(Some(row));
+                    }
+                }
+                Err(too_long) => self.reader.line_too_long(&too_long.head),
             }
         }
         Ok(None)

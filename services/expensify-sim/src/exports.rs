@@ -20,6 +20,8 @@ pub struct Export {
     pub asked_at: Option<Timestamp>,
     /// Requests of any kind that had come until it was rendered, its own included.
     pub requests: u64,
+    /// Reports that it asked for by their ids; 0 when it asked for none by id.
+    pub ids: u64,
     /// Reports that passed its filters.
     pub rows: u64,
     /// Bytes of the file.
@@ -36,11 +38,12 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// Notes a rendered export, when it read and after how many requests, and gives its number.
+    /// Notes a rendered export, when it read and after how many requests, and gives its number. Of its ids and rows it is told
+    /// how many they are.
     pub(crate) fn rendered(
         &mut self,
         (read_at, requests): (Timestamp, u64),
-        rows: usize,
+        (ids, rows): (usize, usize),
         bytes: usize,
         file: &str,
     ) -> u64 {
@@ -55,6 +58,7 @@ impl Exports {
             answered_at: None,
             asked_at: None,
             requests,
+            ids: count(ids),
             rows: count(rows),
             bytes: count(bytes),
             file: file.to_owned(),

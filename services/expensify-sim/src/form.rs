@@ -25,6 +25,8 @@ const DAY_CHARS: usize = 10;
 #[derive(Debug)]
 pub(crate) struct ReportForm {
     now: Timestamp,
+    /// Seconds east of UTC.
+    zone_s: i32,
     days: bool,
     moments: bool,
     old_ids: bool,
@@ -40,11 +42,12 @@ pub(crate) struct ReportForm {
 }
 
 impl ReportForm {
-    /// Draws it for a read at `now`.
-    pub(crate) fn draw(state: &mut FaultState, now: Timestamp) -> Self {
+    /// Draws it for a read at `now` by a server that writes its dates so many seconds east of UTC.
+    pub(crate) fn draw(state: &mut FaultState, now: Timestamp, zone_s: i32) -> Self {
         let lag = state.strikes(FaultKind::HistoryLag).then(|| state.faults().history_lag_s);
         Self {
             now,
+            zone_s,
             days: state.strikes(FaultKind::DatesAsDays),
             moments: state.strikes(FaultKind::DatesAsMoments),
             old_ids: state.strikes(FaultKind::OldIds),
@@ -64,6 +67,7 @@ impl ReportForm {
         let mut model = model::report(report);
         if let Some(fields) = model.as_object_mut() {
             self.history(fields, report);
+            self.zone(fields);
             self.dates(fields);
             self.ids(fields, report);
             if self.shuffled_lists {
@@ -89,6 +93,16 @@ impl ReportForm {
         if self.no_history {
             entries.clear();
         }
+    }
+
+    fn zone(&self, fields: &mut Map<String, Value>) {
+        if self.zone_s == 0 {
+            return;
+        }
+        let shift = |date: &mut Value| shift(date, self.zone_s);
+        fields.iter_mut().filter(|(key, _)| REPORT_DATES.contains(&key.as_str())).for_each(|(_, date)| shift(date));
+        items(fields, "approvers").filter_map(|approver| approver.get_mut("date")).for_each(shift);
+        items(fields, "actionList").filter_map(|entry| entry.get_mut("created")).for_each(shift);
     }
 
     fn dates(&self, fields: &mut Map<String, Value>) {
@@ -245,6 +259,14 @@ fn contradiction(report: &Report) -> Value {
 
 fn items<'a>(fields: &'a mut Map<String, Value>, list: &str) -> impl Iterator<Item = &'a mut Value> {
     fields.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// A moment on a clock so many seconds ahead; what is blank stays so.
+fn shift(date: &mut Value, by_s: i32) {
+    let moment = date.as_str().and_then(dates::parse_date_time);
+    if let Some(moment) = moment {
+        *date = json!(dates::date_time(dates::earlier(moment, -i64::from(by_s))));
+    }
 }
 
 fn to_day(date: &mut Value) {

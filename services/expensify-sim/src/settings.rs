@@ -7,6 +7,8 @@ use crate::error::ControlError;
 
 /// The farthest that the server's clock can be off: ten years. Dates have four digits of a year.
 const MAX_SKEW_S: i64 = 10 * 366 * 86_400;
+/// The farthest that a zone lies from UTC.
+const MAX_ZONE_S: i32 = 14 * 3_600;
 /// The longest time per report: a thousand reports then take as long as a client waits.
 const MAX_RENDER_US: u64 = 1_000_000;
 
@@ -17,6 +19,9 @@ pub struct Settings {
     /// The server's clock is so many seconds ahead of this machine's. Everything that the server writes or compares is on
     /// its clock (dates of reports, history, filters, the `Date` header); the journal stays on this machine's.
     pub clock_skew_s: i64,
+    /// The dates of a report, of its approvals and of its history are written in a zone so many seconds east of UTC. The
+    /// `Date` header and the filters stay on UTC.
+    pub zone_s: i32,
     /// Answers carry no `Date` header.
     pub no_date_header: bool,
     /// An export answers no earlier than so many microseconds per report that it renders.
@@ -35,6 +40,9 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), ControlError> {
         if self.clock_skew_s.abs() > MAX_SKEW_S {
             return Err(ControlError::Invalid(format!("clock_skew_s must lie within {MAX_SKEW_S} either way")));
+        }
+        if self.zone_s.abs() > MAX_ZONE_S {
+            return Err(ControlError::Invalid(format!("zone_s must lie within {MAX_ZONE_S} either way")));
         }
         if self.render_us_per_report > MAX_RENDER_US {
             return Err(ControlError::Invalid(format!("render_us_per_report is at most {MAX_RENDER_US}")));

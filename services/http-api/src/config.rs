@@ -46,10 +46,6 @@ pub const MAX_SCAN: usize = 10_000;
 /// Events read from the store at a time while scanning.
 pub const READ_BATCH: usize = 256;
 
-/// How much later than an event before it in the log an event may have been observed and yet be older: the log is in
-/// the order of appends, and two reads of two accounts overlap. A read takes at most 10 min to export and 10 to load.
-pub const SINCE_SLACK: Duration = Duration::from_secs(30 * 60);
-
 /// Silence on a stream before a heartbeat: below the 30 to 60 s after which proxies drop an idle connection.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -79,3 +75,12 @@ pub const MAX_TOKEN: usize = 512;
 
 /// How long the store is taken to be as ready as it was: `/readyz` is open to all, and asking the writer costs a flush.
 pub const READY_KEPT: Duration = Duration::from_secs(1);
+
+/// Exports at a time: a backup, and somebody who copies a range. Each reads as fast as its client takes.
+pub const MAX_EXPORTS: usize = 4;
+
+/// Events or rows of one piece of an export.
+pub const EXPORT_BATCH: usize = 1024;
+
+/// How often long work says how far it is: often enough for a person, and for a client that gives up on silence.
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(1);

@@ -1,11 +1,16 @@
 //! Reading the log with a filter, a bounded piece at a time. The list and the stream share it.
+//!
+//! What is asked of one entity of one account is found by walking its history back from its state; everything else by
+//! looking at the events one by one. Both give the same page.
+
+use std::collections::VecDeque;
 
 use event_model::{AccountName, EventHead, Sequence, Subject, TypeGlob};
 use event_store::{EventStore, StoreError, StoredEvent};
 use jiff::Timestamp;
 
 use crate::{
-    config::{READ_BATCH, SINCE_SLACK},
+    config::{MAX_SCAN, READ_BATCH},
     params::{Params, cut},
 };
 
@@ -39,6 +44,11 @@ impl EventQuery {
 
     fn is_everything(&self) -> bool {
         self.types.is_empty() && self.account.is_none() && self.subject.is_none() && self.since.is_none()
+    }
+
+    /// The one entity that is asked for.
+    fn entity(&self) -> Option<(&AccountName, &Subject)> {
+        self.account.as_ref().zip(self.subject.as_ref())
     }
 
     fn wants(&self, head: &EventHead) -> bool {
@@ -75,19 +85,31 @@ pub(crate) async fn read(
     after: Sequence,
     bounds: Bounds,
 ) -> Result<Page, StoreError> {
+    let last = store.last_sequence();
+    // Of a few events each is looked at as fast as the history is found.
+    if let Some(entity) = query.entity().filter(|_| last.0.saturating_sub(after.0) > READ_BATCH as u64)
+        && let Some(page) = walk(store, query, entity, (after, last), bounds).await?
+    {
+        return Ok(page);
+    }
+    scan(store, query, after, bounds).await
+}
+
+async fn scan(store: &EventStore, query: &EventQuery, after: Sequence, bounds: Bounds) -> Result<Page, StoreError> {
     let mut page = Page { events: Vec::new(), next: after };
     let (mut scanned, mut bytes) = (0, 0);
+    // Without a filter no event is parsed, and each one that is read is one of the page; with one, few may be.
+    let everything = query.is_everything();
     loop {
-        // Without a filter each event read is one of the page; with one, few may be.
-        let wanted = if query.is_everything() { bounds.events - page.events.len() } else { READ_BATCH };
-        let batch = store.read_page(page.next, wanted.min(READ_BATCH), bounds.bytes - bytes).await?;
+        let wanted = if everything { bounds.events - page.events.len() } else { READ_BATCH };
+        let batch = store.read_page(page.next, wanted, bounds.bytes - bytes).await?;
         if batch.is_empty() {
             return Ok(page);
         }
         for event in batch {
             scanned += 1;
             page.next = event.head.sequence;
-            if query.wants(&event.head) {
+            if everything || query.wants(&event.head) {
                 bytes += event.body.len();
                 page.events.push(event);
             }
@@ -98,21 +120,35 @@ pub(crate) async fn read(
     }
 }
 
-/// A position before everything that was observed at `since` or later, found by bisection over [`Sequence`]s.
-///
-/// The log is in the order of appends, and observation times grow with it but for the overlap of reads; so the search is
-/// for an earlier time, and the filter on `since` does the rest.
-pub(crate) async fn position_before(store: &EventStore, since: Timestamp) -> Result<Sequence, StoreError> {
-    let slack = jiff::SignedDuration::try_from(SINCE_SLACK).unwrap_or_default();
-    let floor = since.checked_sub(slack).unwrap_or(Timestamp::MIN);
-    let (mut low, mut high) = (0, store.last_sequence().0);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        match store.event(Sequence(middle)).await? {
-            Some(event) if event.head.observed_at() >= floor => high = middle - 1,
-            // A position without an event is below the horizon: older than all that is left.
-            Some(_) | None => low = middle,
+/// The same by the history of `entity`, which goes back: of what follows `after` up to `last` the oldest are kept, as many
+/// as fit. `None` for a history too long to walk back for one page.
+async fn walk(
+    store: &EventStore,
+    query: &EventQuery,
+    (account, subject): (&AccountName, &Subject),
+    (after, last): (Sequence, Sequence),
+    bounds: Bounds,
+) -> Result<Option<Page>, StoreError> {
+    let mut oldest: VecDeque<StoredEvent> = VecDeque::new();
+    let (mut before, mut bytes, mut walked, mut next) = (last.next(), 0, 0, last);
+    while walked < MAX_SCAN {
+        let older = store.history(account, subject, Some(before), READ_BATCH).await?;
+        let done = older.last().is_none_or(|event| event.head.sequence <= after);
+        walked += older.len();
+        before = older.last().map_or(before, |event| event.head.sequence);
+        for event in older.into_iter().filter(|event| event.head.sequence > after && query.wants(&event.head)) {
+            bytes += event.body.len();
+            oldest.push_front(event);
+            // As a page read forwards: the event that passes the bound is its last.
+            while oldest.len() > bounds.events || oldest.back().is_some_and(|e| bytes - e.body.len() >= bounds.bytes) {
+                let newest = oldest.pop_back();
+                bytes -= newest.map_or(0, |event| event.body.len());
+                next = oldest.back().map_or(after, |event| event.head.sequence);
+            }
+        }
+        if done {
+            return Ok(Some(Page { events: oldest.into(), next }));
         }
     }
-    Ok(Sequence(low))
+    Ok(None)
 }

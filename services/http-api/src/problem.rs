@@ -10,6 +10,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
+use event_model::Sequence;
 use event_store::{SealError, StoreError};
 use http::StatusCode;
 use serde::{Serialize, Serializer};
@@ -45,6 +46,10 @@ pub(crate) enum Refusal {
     /// The body did not arrive whole.
     BodyBroken,
     TooSlow,
+    /// Events after this position were cut; what is left of them is no history.
+    Gone {
+        earliest: Sequence,
+    },
     /// What is asked cannot be done in the state that the thing is in.
     Conflict(String),
     /// The idempotency key came before with another request.
@@ -117,6 +122,9 @@ pub(crate) struct Problem<'a> {
     detail: String,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Fault],
+    /// The earliest position after which nothing was cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earliest: Option<Sequence>,
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'a str,
 }
@@ -127,7 +135,8 @@ impl<'a> Problem<'a> {
         let (status, kind, title) = class(refusal);
         let errors = faults(refusal);
         let errors = &errors[..errors.len().min(MAX_FAULTS)];
-        Self { kind, title, status, detail: detail(refusal), errors, request_id: "" }
+        let earliest = if let Refusal::Gone { earliest } = refusal { Some(*earliest) } else { None };
+        Self { kind, title, status, detail: detail(refusal), errors, earliest, request_id: "" }
     }
 
     /// The same, with the id under which the log has more.
@@ -159,6 +168,7 @@ fn class(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         Refusal::MediaType => (S::UNSUPPORTED_MEDIA_TYPE, "/problems/media-type", "The body must be JSON"),
         Refusal::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "/problems/body-too-large", "The body is too large"),
         Refusal::TooSlow => (S::REQUEST_TIMEOUT, "/problems/timeout", "The request took too long"),
+        Refusal::Gone { .. } => (S::GONE, "/problems/gone", "Retention has cut what is asked for"),
         Refusal::Conflict(_) => (S::CONFLICT, "/problems/conflict", "Not in this state"),
         Refusal::KeyReused => {
             (S::UNPROCESSABLE_ENTITY, "/problems/idempotency-key-reused", "The idempotency key was used before")
@@ -188,6 +198,9 @@ fn detail(refusal: &Refusal) -> String {
         Refusal::MediaType => "send `Content-Type: application/json`".to_owned(),
         Refusal::BodyTooLarge => format!("a body may have {MAX_BODY_BYTES} bytes"),
         Refusal::TooSlow => format!("a request may take {} s", REQUEST_TIMEOUT.as_secs()),
+        Refusal::Gone { earliest } => format!(
+            "every change after sequence {earliest} is still there; `after=0` begins with the last event of each entity"
+        ),
         Refusal::Conflict(why) => why.clone(),
         Refusal::KeyReused => "it came with another request within the last 24 h; use a new key".to_owned(),
         Refusal::Busy(what) | Refusal::NoLookup(what) => (*what).to_owned(),

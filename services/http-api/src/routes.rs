@@ -27,6 +27,7 @@ mod deliveries;
 mod entities;
 mod events;
 mod health;
+mod log;
 mod signing;
 mod stream;
 mod subscriptions;
@@ -76,6 +77,11 @@ fn keyed() -> Router<Arc<Api>> {
         .route("/v1/event-types/{type}", get(catalogue::show))
         .route("/v1/event-types/{type}/schema", get(catalogue::schema))
         .route("/v1/entities/{kind}/{id}", get(entities::show))
+        .route("/v1/log/verify", post(log::verify))
+        .route("/v1/log/export", get(log::export))
+        .route("/v1/log/tables", get(log::tables))
+        .route("/v1/state/check", post(log::check_states))
+        .route("/v1/state/rebuild", post(log::rebuild_states))
 }
 
 /// What the path holds, or a refusal that can be read.

@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::{
     auth::StoredKey,
-    config::{MAX_STREAMS, READY_KEPT},
+    config::{MAX_EXPORTS, MAX_STREAMS, READY_KEPT},
     edge,
     idempotency::Record,
     metrics::Metrics,
@@ -77,6 +77,10 @@ pub(crate) struct Api {
     pub stop: CancellationToken,
     /// One permit for each open stream.
     pub streams: Arc<Semaphore>,
+    /// One permit for each export.
+    pub exports: Arc<Semaphore>,
+    /// The permit for work that reads the whole log.
+    pub whole_log: Arc<Semaphore>,
     /// Held while a subscription is changed, so that two changes of it never mix. Changes are made by people: rare.
     pub changing: tokio::sync::Mutex<()>,
     claims: Mutex<BTreeSet<String>>,
@@ -101,6 +105,8 @@ impl Api {
             metrics,
             stop,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            whole_log: Arc::new(Semaphore::new(1)),
             changing: tokio::sync::Mutex::new(()),
             claims: Mutex::new(BTreeSet::new()),
             readiness: tokio::sync::Mutex::new(None),

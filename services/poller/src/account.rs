@@ -44,11 +44,19 @@ struct Memory {
     standing: Standing,
     last_error: Option<ErrorStatus>,
     /// The last failure of each watch that still fails, so that a repeated one is not an alarm again.
-    failing: BTreeMap<String, String>,
+    failing: BTreeMap<String, Failing>,
     /// Policies that cannot be read, with when they are tried together with the others again.
     unreadable: BTreeMap<String, Timestamp>,
     /// The upstream's template engine was asked about itself.
     examined: bool,
+}
+
+/// How a watch fails.
+#[derive(Clone, PartialEq, Eq)]
+struct Failing {
+    message: String,
+    /// It was refused again and again.
+    stands: bool,
 }
 
 impl Account {
@@ -67,7 +75,10 @@ impl Account {
         let gate = AccountGate::open(&config, store, metrics.clone(), Arc::clone(nudge), stop.clone())
             .await
             .map_err(|source| PollerError::Load { account: config.name.clone(), source })?;
-        let client_config = ClientConfig::new(config.endpoint.clone(), config.credentials.clone());
+        let client_config = ClientConfig {
+            download_waits: config.download_waits.clone(),
+            ..ClientConfig::new(config.endpoint.clone(), config.credentials.clone())
+        };
         let client = Client::new(client_config, Arc::new(gate.clone()))
             .map_err(|source| PollerError::Client { account: config.name.clone(), source })?;
         Ok(Self {
@@ -147,20 +158,22 @@ impl Account {
         memory.last_error.take_if(|error| error.watch == watch);
     }
 
-    /// Logged when it begins or changes; repetitions are only counted.
-    pub(crate) fn failed(&self, watch: &str, error: &ReadError) {
+    /// Logged when it begins or changes; repetitions are only counted. `stands`: it was refused again and again, and does not
+    /// pass by itself.
+    pub(crate) fn failed(&self, watch: &str, error: &ReadError, stands: bool) {
         let message = chain(error);
         let mut memory = self.memory();
-        let before = memory.failing.insert(watch.to_owned(), message.clone());
         let at = Timestamp::now();
         memory.last_error = Some(ErrorStatus { at, watch: watch.to_owned(), message: message.clone() });
-        let account = self.name();
-        if before.as_ref() == Some(&message) {
-            debug!(%account, watch, error = message, "the read failed again");
-        } else if error.needs_a_person() {
-            error!(%account, watch, error = message, "the upstream refuses; this needs a person");
+        let now = Failing { message, stands };
+        let before = memory.failing.insert(watch.to_owned(), now.clone());
+        let (account, error) = (self.name(), now.message.as_str());
+        if before.as_ref() == Some(&now) {
+            debug!(%account, watch, error, "the read failed again");
+        } else if stands {
+            error!(%account, watch, error, "the upstream refuses; this needs a person");
         } else {
-            warn!(%account, watch, error = message, "the read failed");
+            warn!(%account, watch, error, "the read failed");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the poller must be told of each account.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use change_engine::budget::Limits;
 use event_model::AccountName;
@@ -26,6 +26,8 @@ pub struct AccountConfig {
     pub history_days: u16,
     /// How many requests may be spent.
     pub budget: BudgetConfig,
+    /// Waits before the second, third, ... try of a download that breaks: [`expensify_client::DOWNLOAD_WAITS`] but in tests.
+    pub download_waits: Vec<Duration>,
 }
 
 /// The upstream's limits per credential pair, and our share of them.
@@ -113,6 +115,7 @@ mod tests {
             policies: vec![" a1b2c3d4e5f60718".into(), "A1B2C3D4E5F60718".into(), "_Personal_".into()],
             history_days: 365,
             budget: BudgetConfig::default(),
+            download_waits: vec![],
         };
         assert!(!format!("{account:?}").contains("secret"));
         let account = account.canonical();

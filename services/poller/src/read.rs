@@ -47,7 +47,7 @@ async fn cards(shift: &Shift, domain: String) -> Result<Read, ReadError> {
     Ok(Read { ingested, requests: 1, took: gate::time_of_requests(), bytes: 0 })
 }
 
-/// A scope that is refused may be lost, an export that takes too long is too large.
+/// A scope that is refused may be lost, an export that takes too long or weighs too much is too large.
 async fn note_failure(
     shift: &Shift,
     watch: &Watch,
@@ -56,7 +56,9 @@ async fn note_failure(
 ) -> Result<(), ReadError> {
     let now = Timestamp::now();
     match error {
-        ClientError::TimedOut { .. } if matches!(error.job(), JobKind::Export | JobKind::Download) => {
+        ClientError::TimedOut { .. } | ClientError::TooLarge { .. }
+            if matches!(error.job(), JobKind::Export | JobKind::Download) =>
+        {
             shift.scribe().await.timed_out(watch, now).await?;
         }
         // A file that is not found is not the scope.

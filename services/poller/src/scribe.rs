@@ -112,8 +112,6 @@ pub struct Scribe {
     access: Access,
     told_access: Option<Known>,
     aged: Aged,
-    /// Missing reports that were read by id in vain before it was known whether that counts.
-    held_up: BTreeSet<String>,
     notices: VecDeque<Notice>,
     /// A list of policies was asked for ahead of the queue, and has not been taken in since.
     policies_hurried: bool,
@@ -178,11 +176,21 @@ impl Scribe {
         parse: &mut (dyn FnMut() -> Option<Report> + Send),
     ) -> Result<(), StoreError> {
         reading.rows += 1;
+        if self.is_of_another_clock(reading.rendered_by) {
+            // The next read says it, and when.
+            return Ok(());
+        }
         self.is_shown(reading, id);
         if !self.batch.is_empty() && self.is_settled_by_batch(reading, id, &digest).await? {
             return Ok(());
         }
         self.judge(reading, id, digest, parse).await
+    }
+
+    /// The file names the report `id` and has no row of it: it is there, and nothing else is known of it.
+    pub fn unrendered(&mut self, reading: &mut Reading, id: &str) {
+        self.is_shown(reading, id);
+        self.index.note_seen(&reading.walk, id);
     }
 
     /// The download begins anew: rows come again.
@@ -205,8 +213,7 @@ impl Scribe {
 
     /// The server's date at `now`.
     fn today(&self, now: Timestamp) -> Date {
-        let there = now.checked_add(self.clock_offset).unwrap_or(now);
-        there.to_zoned(TimeZone::UTC).date()
+        self.on_their_clock(now).to_zoned(TimeZone::UTC).date()
     }
 
     fn key(&self, name: &str) -> String {

@@ -187,9 +187,9 @@ impl Planner {
             Err(ReadError::Store(source)) => return Err(AccountError::Store(source)),
             Err(error) => {
                 account.metrics.read_ended(account.name(), &watch.label(), error.outcome());
-                account.failed(&key, &error);
                 // One refusal may be a passing fault; what is refused again is left for a while.
                 let refused_again = error.needs_a_person() && self.plan.failures(&key) >= REFUSALS_TO_BELIEVE;
+                account.failed(&key, &error, refused_again);
                 let at_least = if refused_again { LONGEST_BACKOFF } else { SignedDuration::ZERO };
                 Ended::Failed { at_least }
             }
@@ -238,7 +238,8 @@ impl Planner {
                 }
             }
             What::Report(id) => {
-                let watch = Watch::Report(id);
+                // In one spelling: it is known, and answered, by that.
+                let watch = Watch::Report(expensify_client::report_id(&id));
                 let waiting = self.watches.values().filter(|watch| matches!(watch, Watch::Report(_))).count();
                 if waiting >= MAX_REFRESHES && !self.watches.contains_key(&watch.name()) {
                     return Err(HandleError::Busy);

@@ -165,13 +165,12 @@ fn a_person_lets_go_what_is_withheld_up_to_a_ceiling() {
 
 #[test]
 fn a_release_does_not_reach_beyond_its_ceiling_or_its_time() {
-    let more = |seconds| {
-        let mut absences = Absences::default();
-        let _ = read(&mut absences, ByList, 200, 150, 0);
-        assert_eq!(absences.release(55, at(1)), Ok(50));
-        read(&mut absences, ByList, 200, 140, seconds)
-    };
-    assert_eq!(more(60).withheld.map(|withheld| withheld.missing), Some(60), "more went since");
+    let mut absences = Absences::default();
+    let _ = read(&mut absences, ByList, 200, 150, 0);
+    assert_eq!(absences.release(55, at(1)), Ok(50));
+    let verdict = read(&mut absences, ByList, 200, 120, 60);
+    assert_eq!(verdict.withheld.map(|withheld| withheld.missing), Some(30), "more went since");
+    assert_eq!(verdict.removed.len(), 50, "that undoes no release");
     let mut absences = Absences::default();
     let _ = read(&mut absences, ById, 200, 150, 0);
     let _ = ask(&mut absences, 0..0, 5);
@@ -181,6 +180,18 @@ fn a_release_does_not_reach_beyond_its_ceiling_or_its_time() {
     let mut absences: Absences =
         serde_json::from_str(&serde_json::to_string(&absences).expect("json")).expect("reads back");
     assert_eq!(ask(&mut absences, 0..0, 20).len(), 50, "in time, and after a restart");
+}
+
+#[test]
+fn a_release_is_not_undone_by_what_goes_every_day() {
+    let mut absences = Absences::default();
+    let _ = read(&mut absences, ById, 200, 150, 0);
+    let _ = ask(&mut absences, 0..0, 5);
+    assert_eq!(absences.release(50, at(6)), Ok(50));
+    assert_eq!(ask(&mut absences, 0..0, 20), [""; 0]);
+    assert_eq!(read(&mut absences, ById, 200, 149, 25), nothing(), "one more than the ceiling");
+    assert_eq!(ask(&mut absences, 0..0, 31).len(), 50);
+    assert_eq!(ask(&mut absences, 0..0, 45).len(), 1, "it is confirmed for itself");
 }
 
 #[test]

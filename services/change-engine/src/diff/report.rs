@@ -157,5 +157,5 @@ fn keep_steps(object: &mut Map<String, Value>, before: &Map<String, Value>) {
 }
 
 fn window(seen: &Seen<'_>) -> Window {
-    Window { not_before: seen.not_before, observed_at: seen.observed_at }
+    Window { not_before: seen.not_before, told_until: seen.told_until, observed_at: seen.observed_at }
 }

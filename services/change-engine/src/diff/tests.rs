@@ -38,6 +38,7 @@ fn at_a_later_look() -> Seen<'static> {
         account: &CIRCUMSTANCES.0,
         observed_at: time("2026-04-02T09:14:21Z"),
         not_before: Some(time("2026-04-02T09:14:15Z")),
+        told_until: Some(time("2026-04-02T09:14:15Z")),
         baselined: true,
         paths: &CIRCUMSTANCES.1,
     }

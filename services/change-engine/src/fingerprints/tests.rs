@@ -99,6 +99,18 @@ fn one_file_that_shows_a_report_twice_is_noticed_only_where_the_two_differ() {
 }
 
 #[test]
+fn a_row_that_was_cut_off_is_not_held_against_the_whole_one_of_the_next_try() {
+    let mut index = Fingerprints::default();
+    let mut walk = index.read(at(0), at(0));
+    assert_eq!(told(&mut index, &mut walk, "R1", 1), Verdict::New);
+    let mut walk = index.read(at(10), at(10));
+    assert_eq!(index.judge(&mut walk, "R1", &[9; 16]), Verdict::Changed, "cut off: it makes no report");
+    walk.restart();
+    assert_eq!(told(&mut index, &mut walk, "R1", 2), Verdict::Changed);
+    assert_eq!(told(&mut index, &mut walk, "R1", 3), Verdict::Twice, "what was told by this read stands");
+}
+
+#[test]
 fn what_is_loaded_is_compared_as_an_object_once() {
     let mut index = Fingerprints::default();
     index.load("R1", &object(7), &whereabouts(OPEN_IN_MARCH));

@@ -10,7 +10,7 @@
 //! of it). Left out are: entries without a date or of the far future; those earlier than what is told already, by the
 //! upstream's own clock (the entries in the log, the known dates of submission, approval, reimbursement). If the last step was told without
 //! an entry, or the history in the log does not end in the state in the log, the history was behind when that was told; then
-//! entries of before the last read that could have shown them are held to be told too.
+//! entries of before the last look are held to be told too.
 //!
 //! **How they are read** (`reading`): along the lifecycle from the known state, each entry a step. A step to where the report
 //! already stands is nothing new. Forward steps that no entry tells are inferred. A step back says that the report stood
@@ -65,6 +65,9 @@ pub struct Dates {
 pub struct Window {
     /// Start of the last read that ought to have shown them.
     pub not_before: Option<Timestamp>,
+    /// The last look at the report, by the upstream's clock, in which its history is written: that of `not_before`, or of the last
+    /// event when that is not known any more.
+    pub told_until: Option<Timestamp>,
     /// When they were seen.
     pub observed_at: Timestamp,
 }
@@ -139,15 +142,16 @@ pub fn story(past: &Life, now: &Life, window: Window) -> Vec<Told> {
 }
 
 /// A story whose every step has its entry is believed. One with gaps, which we would have to fill with steps that nobody saw,
-/// is believed only where something else speaks for it: another state than before, or a new date of the report's own; and
-/// only if none of its entries is older than the last look, for then that look would have shown what it did. One false entry in
-/// a report where nothing happened is no story.
+/// is believed only where something else speaks for it: another state than before, a new date of the report's own, or a second
+/// entry that takes back what the first did; and only if none of its entries is older than the last look, for then that look
+/// would have shown what it did. One false entry in a report where nothing happened is no story.
 fn is_believable(past: &Life, now: &Life, told: &[Told], window: Window) -> bool {
     if told.iter().all(|told| told.entry.is_some()) {
         return true;
     }
     let dated = |told: &Told| now.dates.new_since(&past.dates, told.step.event_type).is_some();
-    let moved = past.state != now.state || told.iter().any(dated);
+    let entries = told.iter().filter(|told| told.entry.is_some()).count();
+    let moved = past.state != now.state || told.iter().any(dated) || entries > 1;
     let mut times = told.iter().filter_map(|told| told.entry.as_ref()?.at);
     moved && times.all(|at| !window.not_before.is_some_and(|look| news::is_long_before(at, look)))
 }

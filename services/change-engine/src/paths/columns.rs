@@ -7,7 +7,11 @@
 //! - *Our template asks for it now.* [`Shown::of_reports`] is recorded for each scope ([`Columns`]); what is not in the record is
 //!   new until a complete read has told it.
 //! - *The upstream tells it now*, under a name that we do not know. A key that no entity of the scope had and that most have
-//!   in one read came from the upstream, not from people ([`Shown::beside_model`]).
+//!   in one read came from the upstream, not from people ([`Shown::beside_model`]). Nor is it people's doing when a key that
+//!   most had is told of none any more; and one that comes and goes is no change at each turn.
+//!
+//! An entity that was out of sight when a column came has it when it is back: to it the column is still new
+//! ([`Columns::new_since`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,14 +22,18 @@ use event_model::{
     Card, EntityKind, Expense, Feed, Policy, Report, ReportedExpense,
     policy::{Category, Employee, ReportField, Tag, TagLevel, Tax, TaxRate},
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::keys::is_keyed;
 
 /// Most paths that a scope remembers. The upstream has some dozens; a server that makes up keys must not fill the disk. When
-/// the record is full nothing counts as new any more.
+/// one read tells so many nothing counts as new.
 const MAX_COLUMNS: usize = 1024;
+/// A path that has come and gone so often is set aside: each turn costs a snapshot of every entity. New software of the
+/// upstream makes one turn, and one more when it is taken back.
+const MAX_TURNS: u8 = 4;
 
 /// The paths that one read tells, normalised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,13 +42,15 @@ pub struct Shown {
     any: BTreeSet<String>,
     /// In most of what could have them.
     most: BTreeSet<String>,
+    /// There was nothing that could have had any.
+    of_nothing: bool,
 }
 
 impl Shown {
     /// What reading reports tells: every path that our template asks for.
     pub fn of_reports() -> Self {
         let paths = of_model(EntityKind::Report);
-        Self { any: paths.clone(), most: paths.clone() }
+        Self { any: paths.clone(), most: paths.clone(), of_nothing: false }
     }
 
     /// What `objects`, each an entity of `kind`, have beside the keys of our types. A key of list items is in most when most
@@ -52,37 +62,82 @@ impl Shown {
             count("", object, &mut counts);
         }
         let known = of_model(kind);
+        let of_nothing = counts.is_empty();
         let unknown = |path: &&String| !path.is_empty() && !path.ends_with("[]") && !known.contains(*path);
         let most = |path: &&String| counts[*path] * 2 > counts.get(holder(path)).copied().unwrap_or(0);
         let any: BTreeSet<String> = counts.keys().filter(unknown).cloned().collect();
-        Self { most: any.iter().filter(most).cloned().collect(), any }
+        Self { most: any.iter().filter(most).cloned().collect(), any, of_nothing }
+    }
+
+    /// Every path, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.any.iter().map(String::as_str)
     }
 }
 
-/// The paths that the complete reads of a scope have told so far; recorded with the scope.
+/// The paths that the last complete read of a scope has told; recorded with the scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Columns {
-    /// Normalised; `None` before the first complete read.
+    /// Of any entity. Normalised; `None` before the first complete read.
     #[serde(default)]
     told: Option<BTreeSet<String>>,
+    /// Of most.
+    #[serde(default)]
+    most: BTreeSet<String>,
+    /// Of those that came to most entities, or went from all, since the first read: the start of the last read that showed it.
+    #[serde(default)]
+    since: BTreeMap<String, Timestamp>,
+    /// How often each of those did.
+    #[serde(default)]
+    turns: BTreeMap<String, u8>,
 }
 
 impl Columns {
-    /// The paths that this read tells of most entities and that no complete read before it told of any. None at first sight:
-    /// there all is new anyway.
+    /// The paths that the upstream begins to tell, or ceases to, with this read: those that it tells of most entities and that
+    /// the last complete read told of none, and the other way round. None at first sight: there all is new anyway.
     pub fn new_in(&self, now: &Shown) -> BTreeSet<String> {
         match &self.told {
-            Some(told) if told.len() < MAX_COLUMNS => now.most.difference(told).cloned().collect(),
+            Some(told) if told.len() < MAX_COLUMNS && !now.of_nothing => {
+                let came = now.most.difference(told);
+                came.chain(self.most.difference(&now.any)).cloned().collect()
+            }
             _ => BTreeSet::new(),
         }
     }
 
-    /// A complete read told `now`.
-    pub fn take_in(&mut self, now: Shown) {
-        let told = self.told.get_or_insert_default();
-        let room = MAX_COLUMNS.saturating_sub(told.len());
-        let new: Vec<String> = now.any.into_iter().filter(|path| !told.contains(path)).take(room).collect();
-        told.extend(new);
+    /// The paths that are new to an entity that was last seen by a read that began at `last`: those that came or went after it;
+    /// all that ever did when nobody knows.
+    pub fn new_since(&self, last: Option<Timestamp>) -> BTreeSet<String> {
+        let since = self.since.iter().filter(|(_, since)| last.is_none_or(|last| last < **since));
+        since.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// The paths that came and went so often that they are set aside: two servers of the upstream that differ.
+    pub fn unsteady(&self) -> impl Iterator<Item = &String> {
+        self.turns.iter().filter(|(_, turns)| **turns >= MAX_TURNS).map(|(path, _)| path)
+    }
+
+    /// A complete read that began at `started_at` told `now`. One of nothing says nothing about paths. Gives the paths that are
+    /// [unsteady](Self::unsteady) from now on.
+    pub fn take_in(&mut self, now: Shown, started_at: Timestamp) -> Vec<String> {
+        let mut unsteady = Vec::new();
+        if now.of_nothing && self.told.is_some() {
+            return unsteady;
+        }
+        for path in self.new_in(&now) {
+            if self.since.len() >= MAX_COLUMNS && !self.since.contains_key(&path) {
+                continue;
+            }
+            self.since.insert(path.clone(), started_at);
+            let turns = self.turns.entry(path.clone()).or_default();
+            *turns = turns.saturating_add(1);
+            if *turns == MAX_TURNS {
+                unsteady.push(path);
+            }
+        }
+        self.told = Some(now.any.into_iter().take(MAX_COLUMNS).collect());
+        self.most = now.most.into_iter().take(MAX_COLUMNS).collect();
+        unsteady
     }
 }
 

@@ -1,7 +1,12 @@
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
+}
 
 fn map(value: Value) -> Map<String, Value> {
     let Value::Object(map) = value else { panic!("an object") };
@@ -154,22 +159,46 @@ fn a_column_is_new_from_its_first_read_to_the_first_complete_one() {
     let old = [json!({"cardID": "1"}), json!({"cardID": "2"}), json!({"cardID": "3", "odd": 1})];
     let shown = |cards: &[Value]| Shown::beside_model(EntityKind::Card, cards);
     assert_eq!(columns.new_in(&shown(&old)), [].into(), "at first sight all is new anyway");
-    columns.take_in(shown(&old));
+    let _ = columns.take_in(shown(&old), at(0));
     let new = [json!({"limit": 5, "odd": 1}), json!({"limit": null, "odd": 1}), json!({"cardID": "3", "rare": 1})];
     let expected: BTreeSet<String> = ["limit".to_owned()].into();
     assert_eq!(columns.new_in(&shown(&new)), expected, "a key that some had and one that few have are changes");
     assert_eq!(columns.new_in(&shown(&new)), expected, "until a read was complete");
-    columns.take_in(shown(&new));
+    let _ = columns.take_in(shown(&new), at(1));
     assert_eq!(columns.new_in(&shown(&new)), [].into());
+    assert_eq!(columns.new_since(Some(at(0))), expected, "to what was out of sight when it came");
+    assert_eq!(columns.new_since(None), expected);
+    assert_eq!(columns.new_since(Some(at(1))), [].into(), "that read has shown it");
     let text = serde_json::to_string(&columns).expect("json");
     assert_eq!(serde_json::from_str::<Columns>(&text).expect("reads back"), columns);
+}
+
+#[test]
+fn a_key_that_most_had_and_none_has_went_and_one_that_comes_and_goes_is_new_at_each_turn() {
+    use columns::{Columns, Shown};
+    let mut columns = Columns::default();
+    let shown = |cards: &[Value]| Shown::beside_model(EntityKind::Card, cards);
+    let (with, without) = ([json!({"odd": 1}), json!({"odd": 2})], [json!({}), json!({})]);
+    let odd: BTreeSet<String> = ["odd".to_owned()].into();
+    let _ = columns.take_in(shown(&with), at(0));
+    assert_eq!(columns.new_in(&shown(&[json!({"odd": 1}), json!({})])), [].into(), "one that lost it is a change");
+    assert_eq!(columns.new_in(&shown(&[])), [].into(), "a read of nothing says nothing");
+    let _ = columns.take_in(shown(&[]), at(1));
+    for (n, turn) in [&without, &with, &without].into_iter().enumerate() {
+        assert_eq!(columns.new_in(&shown(turn)), odd, "turn {n}");
+        assert!(columns.take_in(shown(turn), at(2)).is_empty());
+        assert_eq!(columns.new_in(&shown(turn)), [].into());
+    }
+    assert_eq!(columns.take_in(shown(&with), at(3)), ["odd"], "then it is set aside");
+    assert!(columns.unsteady().eq(["odd"]) && columns.take_in(shown(&without), at(4)).is_empty(), "said once");
+    assert_eq!(columns.new_since(Some(at(1))), odd, "to what was out of sight meanwhile");
 }
 
 #[test]
 fn a_key_of_list_items_is_new_when_most_items_have_it() {
     use columns::{Columns, Shown};
     let mut columns = Columns::default();
-    columns.take_in(Shown::default());
+    let _ = columns.take_in(Shown::default(), at(0));
     let policy = |with: usize| {
         let item = |n: usize| if n < with { json!({"name": n.to_string(), "hue": 1}) } else { json!({"name": "x"}) };
         json!({"categories": (0..10).map(item).collect::<Vec<_>>()})
@@ -184,10 +213,10 @@ fn made_up_keys_do_not_fill_the_record() {
     use columns::{Columns, Shown};
     let mut columns = Columns::default();
     for round in 0..40 {
-        let card: Map<String, Value> = (0..100).map(|n| (format!("k{round}-{n}"), json!(1))).collect();
-        columns.take_in(Shown::beside_model(EntityKind::Card, [&Value::Object(card)]));
+        let card: Map<String, Value> = (0..1_100).map(|n| (format!("k{round}-{n}"), json!(1))).collect();
+        let _ = columns.take_in(Shown::beside_model(EntityKind::Card, [&Value::Object(card)]), at(round));
     }
-    assert!(serde_json::to_string(&columns).expect("json").len() < 20_000);
+    assert!(serde_json::to_string(&columns).expect("json").len() < 120_000);
     assert_eq!(columns.new_in(&Shown::beside_model(EntityKind::Card, [&json!({"z": 1})])), [].into());
 }
 

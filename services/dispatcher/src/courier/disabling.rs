@@ -55,7 +55,7 @@ impl Courier {
                 Some(account) => Ok(Some(account.clone())),
                 None => {
                     let last = self.shared.store.event(self.shared.store.last_sequence()).await?;
-                    Ok(last.map(|event| event.head.account))
+                    Ok(last.map(|event| event.head.account.clone()))
                 }
             },
         }

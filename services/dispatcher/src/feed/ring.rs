@@ -7,7 +7,7 @@ use std::{
 
 use event_model::{Sequence, Subscription};
 
-use super::{Bell, Found, Item, interest};
+use super::{Bell, Found, Item};
 
 /// Memory of the ring: some 5,000 events of common size. What is older is read from the disk.
 const MAX_BYTES: usize = 8 << 20;
@@ -68,7 +68,7 @@ impl Ring {
     pub(super) fn add(&mut self, items: Vec<Arc<Item>>) {
         let Some(last) = items.last().map(|item| item.sequence()) else { return };
         for desk in self.desks.values_mut().filter(|desk| desk.armed) {
-            let wanted = items.iter().find(|item| interest::wants(desk.interest, &desk.subscription.filter, item));
+            let wanted = items.iter().find(|item| item.is_wanted(desk.interest, &desk.subscription.filter));
             if let Some(first) = wanted {
                 desk.armed = false;
                 desk.clean_to = Sequence(first.sequence().0 - 1);
@@ -102,7 +102,7 @@ impl Ring {
                 return Some(Found::Items { items, up_to });
             }
             up_to = item.sequence();
-            if interest::wants(desk.interest, &desk.subscription.filter, item) {
+            if item.is_wanted(desk.interest, &desk.subscription.filter) {
                 items.push(Arc::clone(item));
             }
         }

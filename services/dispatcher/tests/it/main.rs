@@ -1,7 +1,8 @@
 //! The dispatcher over real HTTP and a real store.
 
-mod evasions;
+mod cut;
 mod endpoints;
+mod evasions;
 mod failures;
 mod gone;
 mod lifecycle;

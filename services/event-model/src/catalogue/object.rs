@@ -45,6 +45,20 @@ pub struct SubscriptionExhausted {
     pub outcome: String,
 }
 
+/// The object of `subscription.history_cut`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SubscriptionHistoryCut {
+    /// The subscription.
+    #[serde(rename = "subscriptionID")]
+    pub subscription_id: SubscriptionId,
+    /// How it stood: `active`, `paused`, `disabled`.
+    pub status: String,
+    /// Everything up to here it had read, or did not want.
+    pub cursor: Sequence,
+    /// After the cursor and up to here only the last event of each entity is left.
+    pub horizon: Sequence,
+}
+
 /// The event whose delivery was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GivenUp {

@@ -12,9 +12,10 @@ use std::{
     mem,
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use super::{Batch, Engine, Item, Scan, Tree};
+use super::{Batch, Engine, Item, Owned, Scan, Tree, Values};
 use crate::{Cause, StoreError};
 
 type Value = Arc<[u8]>;
@@ -34,6 +35,8 @@ enum MemoryError {
     Injected,
     #[error("the power was cut")]
     PowerCut,
+    #[error("no space left on the disk")]
+    Full,
 }
 
 #[derive(Default)]
@@ -45,6 +48,12 @@ struct Platter {
     session: u64,
     open: bool,
     fault: Option<Fault>,
+    /// Appends that succeed before one fails.
+    append_fails_after: Option<u64>,
+    /// Writes that succeed before the disk is full.
+    full_after: Option<u64>,
+    /// How long each commit takes.
+    delay: Duration,
     /// What is not durable goes when the disk is opened next.
     doomed: bool,
 }
@@ -67,6 +76,27 @@ impl MemoryDisk {
     /// durable write to a table, opening (once, of a new disk twice), and closing with relaxed writes outstanding.
     pub fn fail_commit_after(&self, commits: u64, stands: bool) {
         self.platter().fault = Some(Fault { after: commits, stands });
+    }
+
+    /// Lets the append of a block to the log after the next `appends` fail; nothing of that block is written. A commit of several
+    /// blocks is torn by it.
+    pub fn fail_append_after(&self, appends: u64) {
+        self.platter().append_fails_after = Some(appends);
+    }
+
+    /// Lets every write after the next `writes` fail, as on a full disk, until [`Self::make_room`]. Removing is no write.
+    pub fn fill_up_after(&self, writes: u64) {
+        self.platter().full_after = Some(writes);
+    }
+
+    /// The disk is full no longer.
+    pub fn make_room(&self) {
+        self.platter().full_after = None;
+    }
+
+    /// Makes every commit take `delay` from now on.
+    pub fn slow_down(&self, delay: Duration) {
+        self.platter().delay = delay;
     }
 
     /// Cuts the power: what was written since the last commit that succeeded is gone, and whoever has the disk open can do
@@ -106,6 +136,30 @@ impl Platter {
             None => contents.remove(&key),
         };
         self.before.entry(tree.to_owned()).or_default().entry(key).or_insert(old);
+    }
+
+    /// Counts a write; fails when the disk is full.
+    fn write(&mut self) -> Result<(), MemoryError> {
+        match &mut self.full_after {
+            Some(0) => Err(MemoryError::Full),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn append(&mut self) -> Result<(), MemoryError> {
+        match &mut self.append_fails_after {
+            Some(0) => {
+                self.append_fails_after = None;
+                return Err(MemoryError::Injected);
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.write()
     }
 
     fn roll_back(&mut self) {
@@ -162,19 +216,28 @@ pub struct MemoryEngine {
 }
 
 impl Engine for MemoryEngine {
-    fn tree(&self, name: &str) -> Result<Arc<dyn Tree>, Cause> {
+    fn tree(&self, name: &str, _values: Values) -> Result<Arc<dyn Tree>, Cause> {
         self.hold.platter()?.trees.entry(name.to_owned()).or_default();
         Ok(Arc::new(MemoryTree { hold: Arc::clone(&self.hold), name: name.to_owned() }))
     }
 
     fn make_durable(&self) -> Result<(), Cause> {
-        self.hold.platter()?.make_durable().map_err(|error| Arc::new(error) as Cause)
+        let delay = self.hold.platter()?.delay;
+        if !delay.is_zero() {
+            // What is simulated is a disk that takes its time, in the writer's own thread.
+            std::thread::sleep(delay);
+        }
+        self.hold.platter()?.make_durable().map_err(cause)
     }
 
     fn disk_bytes(&self) -> u64 {
         let Ok(platter) = self.hold.platter() else { return 0 };
         platter.trees.values().flatten().map(|(key, value)| (key.len() + value.len()) as u64).sum()
     }
+}
+
+fn cause(error: MemoryError) -> Cause {
+    Arc::new(error)
 }
 
 struct MemoryTree {
@@ -194,9 +257,30 @@ impl Tree for MemoryTree {
         Box::new(MemoryScan { tree, next, to: to.map(<[u8]>::to_vec), item: None })
     }
 
+    fn last(&self) -> Result<Option<Owned>, Cause> {
+        let platter = self.hold.platter()?;
+        let last = platter.trees.get(&self.name).and_then(BTreeMap::last_key_value);
+        Ok(last.map(|(key, value)| (key.clone(), value.to_vec())))
+    }
+
+    fn append(&self, after: Option<&[u8]>, key: &[u8], value: &[u8]) -> Result<bool, Cause> {
+        let mut platter = self.hold.platter()?;
+        let last = platter.trees.get(&self.name).and_then(BTreeMap::last_key_value);
+        let expected = last.map(|(key, _)| &key[..]) == after;
+        if expected {
+            platter.append().map_err(cause)?;
+            platter.set(&self.name, key.to_vec(), Some(Value::from(value)));
+        }
+        Ok(expected)
+    }
+
     fn apply(&self, batch: Batch) -> Result<(), Cause> {
         let mut platter = self.hold.platter()?;
-        for (key, value) in batch.into_changes() {
+        let changes: Vec<_> = batch.into_changes().collect();
+        if changes.iter().any(|(_, value)| value.is_some()) {
+            platter.write().map_err(cause)?;
+        }
+        for (key, value) in changes {
             platter.set(&self.name, key, value.map(Value::from));
         }
         Ok(())

@@ -22,10 +22,10 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Batch, Engine, Item, Scan, Tree};
+use super::{Batch, Engine, Item, Mark, Marked, Owned, Scan, Tree, Values, chunks::Chunked, mark::MarkFile};
 use crate::{Cause, DurabilityLevel, StoreConfig, StoreError, layout, lock::Lock};
 
 /// sled's data file.
@@ -42,6 +42,7 @@ pub struct SledEngine {
     path: PathBuf,
     db: sled::Db,
     data: File,
+    mark: Mutex<MarkFile>,
     durability: DurabilityLevel,
     _lock: Lock,
 }
@@ -63,13 +64,18 @@ impl SledEngine {
             .map_err(failed(path, "open sled"))?;
         let data = File::options().write(true).open(path.join(DATA_FILE)).map_err(failed(path, "open sled's data"))?;
         sync_names(path).map_err(failed(path, "sync the directory"))?;
-        Ok(Self { path: path.clone(), db, data, durability: config.durability, _lock: lock })
+        let mark = Mutex::new(MarkFile::at(path));
+        Ok(Self { path: path.clone(), db, data, mark, durability: config.durability, _lock: lock })
     }
 }
 
 impl Engine for SledEngine {
-    fn tree(&self, name: &str) -> Result<Arc<dyn Tree>, Cause> {
-        Ok(Arc::new(self.db.open_tree(name).map_err(cause)?))
+    fn tree(&self, name: &str, values: Values) -> Result<Arc<dyn Tree>, Cause> {
+        let tree = self.db.open_tree(name).map_err(cause)?;
+        Ok(match values {
+            Values::Small => Arc::new(tree),
+            Values::Large => Arc::new(Chunked::new(Arc::new(tree))),
+        })
     }
 
     /// See the head of this file.
@@ -81,6 +87,18 @@ impl Engine for SledEngine {
             DurabilityLevel::PowerLoss => self.data.sync_data().map_err(cause),
             DurabilityLevel::ProcessCrash => Ok(()),
         }
+    }
+
+    fn mark(&self, mark: &Mark, firmly: bool) -> Result<(), Cause> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner).write(mark, firmly).map_err(cause)
+    }
+
+    fn marked(&self) -> Result<Marked, Cause> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner).read().map_err(cause)
+    }
+
+    fn is_firm(&self) -> bool {
+        self.durability == DurabilityLevel::PowerLoss
     }
 
     /// The length of all files of the directory. A file that is removed meanwhile counts nothing.
@@ -103,7 +121,28 @@ impl Tree for sled::Tree {
         Box::new(SledScan { items, item: None })
     }
 
+    fn last(&self) -> Result<Option<Owned>, Cause> {
+        let last = Self::last(self).map_err(cause)?;
+        Ok(last.map(|(key, value)| (key.to_vec(), value.to_vec())))
+    }
+
+    /// Only the one store that has the directory appends, from one thread: nobody comes between looking and inserting.
+    fn append(&self, after: Option<&[u8]>, key: &[u8], value: &[u8]) -> Result<bool, Cause> {
+        let last = Self::last(self).map_err(cause)?;
+        if last.as_ref().map(|(key, _)| &key[..]) != after {
+            return Ok(false);
+        }
+        self.insert(key, value).map_err(cause)?;
+        Ok(true)
+    }
+
+    /// One change alone does not lock out everybody else, as a batch of sled does.
     fn apply(&self, batch: Batch) -> Result<(), Cause> {
+        let batch = match batch.into_one() {
+            Ok((key, Some(value))) => return self.insert(key, value).map(drop).map_err(cause),
+            Ok((key, None)) => return self.remove(key).map(drop).map_err(cause),
+            Err(batch) => batch,
+        };
         let mut changes = sled::Batch::default();
         for (key, value) in batch.into_changes() {
             match value {

@@ -7,30 +7,53 @@ use super::support::{
     Place, account, all, assert_whole, contents, directory, draft, drafts, insert, is_corrupt, on_each_engine, remove,
     subject,
 };
-use crate::{EventStore, StoreConfig, StoreError, engine::Tree, frame, layout, log::Head, log::LogBatch};
+use crate::{
+    EventStore, StoreConfig, StoreError,
+    arrange::packer,
+    block::{Block, Unpacker},
+    engine::{Tree, Values},
+    frame, layout,
+};
 
 on_each_engine!(
-    a_damaged_record_is_found_at_its_sequence,
-    a_missing_or_a_cut_record_is_found_at_its_sequence,
-    a_record_of_another_sequence_is_found_even_when_it_is_whole,
-    a_log_whose_end_or_head_is_damaged_does_not_open,
+    a_damaged_block_is_found_at_its_sequence,
+    a_missing_or_a_cut_block_is_found_at_its_sequence,
+    a_lost_piece_of_a_large_block_is_found_at_its_sequence,
+    a_block_of_another_sequence_is_found_even_when_it_is_whole,
+    an_event_that_was_altered_with_all_its_digests_breaks_the_chain,
+    a_log_whose_end_is_damaged_does_not_open,
+    half_of_a_commit_goes_at_the_next_start_and_the_log_goes_on,
+    an_end_that_was_durable_once_is_not_taken_for_half_of_a_commit,
     states_that_are_behind_or_ahead_or_gone_are_those_of_the_log_after_opening,
     a_damaged_state_is_an_error_and_stops_appends_about_that_entity_alone,
     data_of_a_later_version_is_refused_and_left_as_it_is,
 );
 
-fn record_key(sequence: u64, chunk: u32) -> Vec<u8> {
-    layout::chunk_key(&layout::event_key(Sequence(sequence)), chunk)
+fn key(sequence: u64) -> [u8; layout::BLOCK_KEY_BYTES] {
+    layout::block_key(Sequence(sequence))
 }
 
-/// A store of five events, the fourth of them in three chunks; and what `damage` does to its log.
+/// A store of five events in a block each, the fourth of which is large; and what `damage` does to its log.
 async fn damaged(place: &Place, damage: impl FnOnce(&dyn Tree)) -> EventStore {
     let store = place.open();
-    let mut batch = drafts("R", 5);
-    batch[3].data.object = json!({"text": "x".repeat(2 * layout::MAX_VALUE_BYTES)});
-    store.append(batch).await.expect("appended");
+    for (index, mut draft) in drafts("R", 5).into_iter().enumerate() {
+        if index == 3 {
+            draft.data.object = json!({"text": noise(3 * layout::MAX_VALUE_BYTES)});
+        }
+        store.append(vec![draft]).await.expect("appended");
+    }
     damage(store.trees().log.tree());
     store
+}
+
+/// Text that does not compress.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'!' + (state >> 33) as u8 % 90)
+    };
+    (0..length).map(|_| next()).collect()
 }
 
 async fn assert_found_at(store: &EventStore, bad: u64) {
@@ -39,60 +62,135 @@ async fn assert_found_at(store: &EventStore, bad: u64) {
     assert!(is_corrupt(store.read_after(Sequence(bad - 1), 100).await, bad));
     assert!(is_corrupt(store.event(Sequence(bad)).await, bad));
     assert_eq!(store.read_after(Sequence(bad), 100).await.expect("what follows is whole").len() as u64, 5 - bad);
+    assert!(is_corrupt(store.verify(|_| ()).await, bad));
 }
 
-async fn a_damaged_record_is_found_at_its_sequence(place: Place) {
-    for (bad, chunk) in [(2, 0), (4, 0), (4, 1), (4, 2)] {
-        let flip = |tree: &dyn Tree| {
-            let mut value = tree.get(&record_key(bad, chunk)).expect("readable").expect("there");
-            *value.last_mut().expect("bytes") ^= 1;
-            insert(tree, &record_key(bad, chunk), &value);
-        };
-        assert_found_at(&damaged(&place.other(), flip).await, bad).await;
+async fn a_damaged_block_is_found_at_its_sequence(place: Place) {
+    for bad in [2, 4] {
+        for at in [0, 4, 19, 20, 60, usize::MAX] {
+            let flip = |tree: &dyn Tree| {
+                let mut value = tree.get(&key(bad)).expect("readable").expect("there");
+                let at = at.min(value.len() - 1);
+                value[at] ^= 1;
+                insert(tree, &key(bad), &value);
+            };
+            assert_found_at(&damaged(&place.other(), flip).await, bad).await;
+        }
     }
 }
 
-async fn a_missing_or_a_cut_record_is_found_at_its_sequence(place: Place) {
-    for (bad, chunk) in [(2, 0), (4, 0), (4, 1), (4, 2)] {
-        let lose = |tree: &dyn Tree| remove(tree, &record_key(bad, chunk));
+async fn a_missing_or_a_cut_block_is_found_at_its_sequence(place: Place) {
+    for bad in [2, 4] {
+        let lose = |tree: &dyn Tree| remove(tree, &key(bad));
         assert_found_at(&damaged(&place.other(), lose).await, bad).await;
-        let cut = |tree: &dyn Tree| insert(tree, &record_key(bad, chunk), &[0; 3]);
+        let cut = |tree: &dyn Tree| insert(tree, &key(bad), &[0; 3]);
         assert_found_at(&damaged(&place.other(), cut).await, bad).await;
     }
 }
 
-async fn a_record_of_another_sequence_is_found_even_when_it_is_whole(place: Place) {
+async fn a_lost_piece_of_a_large_block_is_found_at_its_sequence(place: Place) {
+    let Place::Sled(_) = place else { return };
+    for number in 0..3 {
+        let store = damaged(&place.other(), |_| ()).await;
+        let pieces = store.engine().tree(layout::LOG_TREE, Values::Small).expect("a tree");
+        remove(&*pieces, &layout::chunk_key(&key(4), number));
+        assert_found_at(&store, 4).await;
+    }
+}
+
+/// The block of `sequence`, changed and put back with a digest that is right.
+fn forge(tree: &dyn Tree, sequence: u64, change: impl FnOnce(&Block) -> Block) {
+    let value = tree.get(&key(sequence)).expect("readable").expect("there");
+    let sealed = frame::open(&key(sequence), &value).expect("whole");
+    let block = Block::open(sealed, &mut Unpacker::new().expect("zstd")).expect("a block");
+    let forged = change(&block).seal(&mut packer().expect("zstd")).expect("sealed");
+    insert(tree, &key(sequence), &frame::seal(&key(sequence), &forged));
+}
+
+async fn a_block_of_another_sequence_is_found_even_when_it_is_whole(place: Place) {
     let moved = |tree: &dyn Tree| {
-        let other = tree.get(&record_key(3, 0)).expect("readable").expect("there");
-        insert(tree, &record_key(2, 0), &other);
+        let other = tree.get(&key(3)).expect("readable").expect("there");
+        insert(tree, &key(2), &other);
     };
     assert_found_at(&damaged(&place.other(), moved).await, 2).await;
 
     let store = damaged(&place, |_| ()).await;
     let body = store.event(Sequence(3)).await.expect("readable").expect("there").body;
-    let mut forged = LogBatch::default();
-    forged.push(Sequence(2), &body);
-    store.trees().log.write(forged, Head { horizon: Sequence(0), last: Sequence(5) }).expect("written");
-    assert_found_at(&store, 2).await;
+    forge(store.trees().log.tree(), 2, |block| {
+        let mut forged = Block::after(Sequence(1), block.header.before, 0, false);
+        forged.push(Sequence::START, 0, &body);
+        forged
+    });
+    let found = store.read_after(Sequence(1), 100).await;
+    assert!(is_corrupt(found, 2));
 }
 
-async fn a_log_whose_end_or_head_is_damaged_does_not_open(place: Place) {
+async fn an_event_that_was_altered_with_all_its_digests_breaks_the_chain(place: Place) {
+    let store = damaged(&place, |_| ()).await;
+    let verified = store.verify(|_| ()).await.expect("whole");
+    assert_eq!((verified.events, verified.last), (5, Sequence(5)));
+    assert_eq!(Some(verified.link), store.link_at(Sequence(5)).await.expect("readable"));
+    forge(store.trees().log.tree(), 2, |block| {
+        let mut forged = Block::after(Sequence(1), block.header.before, 0, false);
+        let body = block.entries().next().expect("an event").body.to_vec();
+        let body = String::from_utf8(body).expect("json").replace("acme", "emca");
+        forged.push(Sequence::START, 0, body.as_bytes());
+        forged
+    });
+    let found = store.verify(|_| ()).await;
+    assert!(matches!(found, Err(StoreError::Unchained { sequence: Sequence(3), .. })), "{found:?}");
+}
+
+async fn a_log_whose_end_is_damaged_does_not_open(place: Place) {
     let reopened = async |damage: fn(&dyn Tree)| {
         let place = place.other();
         drop(damaged(&place, damage).await);
         place.try_open().map(drop)
     };
-    assert!(is_corrupt(reopened(|tree| remove(tree, &record_key(5, 0))).await, 5));
-    let stray = reopened(|tree| insert(tree, &record_key(6, 0), b"stray")).await;
-    assert!(matches!(stray, Err(StoreError::Corrupt { sequence: Sequence(6) })), "{stray:?}");
-    for head in [None, Some(b"head")] {
-        let damage: fn(&dyn Tree) = match head {
-            None => |tree| remove(tree, layout::HEAD_KEY),
-            Some(_) => |tree| insert(tree, layout::HEAD_KEY, b"head"),
-        };
-        let refused = reopened(damage).await;
-        assert!(matches!(refused, Err(StoreError::CorruptValue { place: "log", .. })), "{refused:?}");
+    assert!(is_corrupt(reopened(|tree| insert(tree, &key(5), b"x")).await, 5));
+    assert!(is_corrupt(reopened(|tree| insert(tree, &key(6), b"stray")).await, 6));
+    let stray = reopened(|tree| insert(tree, b"stray", b"x")).await;
+    assert!(matches!(stray, Err(StoreError::CorruptValue { place: "log", .. })), "{stray:?}");
+}
+
+/// A commit of three blocks, of which only `count` are there.
+fn tear(place: &Place, count: usize) {
+    let engine = place.engine();
+    let tree = engine.tree(layout::LOG_TREE, Values::Large).expect("a tree");
+    let (_, value) = tree.last().expect("readable").expect("a block");
+    let sealed = frame::open(&key(5), &value).expect("whole");
+    let mut last = Block::open(sealed, &mut Unpacker::new().expect("zstd")).expect("a block");
+    for _ in 0..count {
+        let mut block = Block::after(last.header.last, last.header.after, 0, false);
+        block.push(Sequence::START, 0, b"{}");
+        block.header.commit = Sequence(8);
+        let sealed = block.seal(&mut packer().expect("zstd")).expect("sealed");
+        insert(&*tree, &key(block.header.last.0), &frame::seal(&key(block.header.last.0), &sealed));
+        last = block;
     }
+    engine.make_durable().expect("durable");
+}
+
+async fn half_of_a_commit_goes_at_the_next_start_and_the_log_goes_on(place: Place) {
+    for count in [1, 2] {
+        let place = place.other();
+        drop(damaged(&place, |_| ()).await);
+        tear(&place, count);
+        let store = place.open();
+        assert_eq!(store.last_sequence(), Sequence(5));
+        assert_eq!(assert_whole(&store).await.len(), 5);
+        assert_eq!(store.append(drafts("S", 1)).await.expect("appended")[0].head.sequence, Sequence(6));
+        store.verify(|_| ()).await.expect("whole");
+    }
+}
+
+async fn an_end_that_was_durable_once_is_not_taken_for_half_of_a_commit(place: Place) {
+    drop(damaged(&place, |_| ()).await);
+    tear(&place, 1);
+    let state = place.engine().tree(layout::STATE_TREE, Values::Small).expect("a tree");
+    insert(&*state, layout::HEAD_KEY, &frame::seal(layout::HEAD_KEY, &8_u64.to_be_bytes()));
+    drop(state);
+    assert!(is_corrupt(place.try_open().map(drop), 7));
 }
 
 async fn states_that_are_behind_or_ahead_or_gone_are_those_of_the_log_after_opening(place: Place) {
@@ -103,10 +201,10 @@ async fn states_that_are_behind_or_ahead_or_gone_are_those_of_the_log_after_open
     let damages: [fn(&dyn Tree); 3] = [
         |tree| {
             // As after a crash before the last fold: the head says 3, the states may be of any later time.
-            insert(tree, layout::HEAD_KEY, &frame::split(layout::HEAD_KEY, &3_u64.to_be_bytes()).concat());
+            insert(tree, layout::HEAD_KEY, &frame::seal(layout::HEAD_KEY, &3_u64.to_be_bytes()));
         },
         |tree| {
-            insert(tree, layout::HEAD_KEY, &frame::split(layout::HEAD_KEY, &9_999_u64.to_be_bytes()).concat());
+            insert(tree, layout::HEAD_KEY, &frame::seal(layout::HEAD_KEY, &9_999_u64.to_be_bytes()));
             insert(tree, &layout::entity_key(&account(), &subject("never")), b"x");
         },
         |tree| contents(tree).iter().for_each(|(key, _)| remove(tree, key)),
@@ -124,6 +222,8 @@ async fn states_that_are_behind_or_ahead_or_gone_are_those_of_the_log_after_open
 async fn a_damaged_state_is_an_error_and_stops_appends_about_that_entity_alone(place: Place) {
     let store = place.open();
     store.append(drafts("R", 2)).await.expect("appended");
+    drop(store);
+    let store = place.open();
     insert(store.trees().fold.tree(), &layout::entity_key(&account(), &subject("R0")), b"x");
     assert!(matches!(store.entity(&account(), &subject("R0")).await, Err(StoreError::CorruptValue { .. })));
     let listed = store.entities(&account(), EntityKind::Report).await;
@@ -136,14 +236,14 @@ async fn a_damaged_state_is_an_error_and_stops_appends_about_that_entity_alone(p
 async fn data_of_a_later_version_is_refused_and_left_as_it_is(place: Place) {
     drop(place.open());
     let set = |format: u32| {
-        let meta = place.engine().tree(layout::META_TREE).expect("meta");
+        let meta = place.engine().tree(layout::META_TREE, Values::Small).expect("meta");
         insert(&*meta, layout::FORMAT_KEY, &format.to_be_bytes());
     };
     set(layout::FORMAT + 1);
     for _ in 0..2 {
         let error = place.try_open().map(drop).expect_err("refused");
-        assert!(matches!(error, StoreError::NewerFormat { found: 2, known: 1, .. }), "{error:?}");
-        assert!(error.to_string().contains("has format 2; this version knows formats up to 1"), "{error}");
+        assert!(matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. }), "{error:?}");
+        assert!(error.to_string().contains("has format 3; this version knows formats up to 2"), "{error}");
     }
     set(layout::FORMAT);
     place.open();
@@ -162,4 +262,47 @@ async fn what_an_interrupted_start_left_does_not_stop_the_next() {
     let store = open();
     assert_eq!(all(&store).await.len(), 3);
     assert!(!snapshot.exists());
+}
+
+/// Copies the files of a closed store into a new directory.
+fn copied(from: &tempfile::TempDir) -> tempfile::TempDir {
+    let to = directory();
+    for name in ["db", "conf", "MARK"] {
+        std::fs::copy(from.path().join(name), to.path().join(name)).expect("copied");
+    }
+    to
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_end_says_so_instead_of_opening() {
+    let original = directory();
+    let open = |directory: &tempfile::TempDir| EventStore::open(&StoreConfig::at(directory.path()));
+    let store = open(&original).expect("the store opens");
+    store.append(drafts("R", 3)).await.expect("appended");
+    drop(store);
+    let short = copied(&original);
+    let store = open(&original).expect("the store opens");
+    store.append(drafts("S", 3)).await.expect("appended");
+    drop(store);
+    let tables_short = copied(&original);
+    let store = open(&original).expect("the store opens");
+    store.table::<u8>(crate::TableName::Keys).put("k", &1, crate::Durability::Durable).await.expect("written");
+    drop(store);
+    let mark = original.path().join("MARK");
+
+    // Whole, but what sled forgot is gone: as if the mark of the later store were that of the earlier one.
+    std::fs::copy(&mark, short.path().join("MARK")).expect("copied");
+    assert!(is_corrupt(open(&short).map(drop), 4));
+    std::fs::copy(&mark, tables_short.path().join("MARK")).expect("copied");
+    let refused = open(&tables_short).map(drop);
+    assert!(matches!(refused, Err(StoreError::CorruptValue { place: "tables", .. })), "{refused:?}");
+    let gone = directory();
+    std::fs::copy(&mark, gone.path().join("MARK")).expect("copied");
+    assert!(open(&gone).map(drop).is_err(), "nothing is left but the mark");
+    std::fs::write(short.path().join("MARK"), b"x").expect("written");
+    let refused = open(&short).map(drop);
+    assert!(matches!(refused, Err(StoreError::CorruptValue { place: "MARK", .. })), "{refused:?}");
+    // Whoever takes the loss removes the mark.
+    std::fs::remove_file(short.path().join("MARK")).expect("removed");
+    assert_eq!(all(&open(&short).expect("the store opens")).await.len(), 3);
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::support::{Place, contents, insert, on_each_engine};
+use super::support::{Place, contents, insert, on_each_engine, remove};
 use crate::{
     StoreError,
-    engine::{Batch, Scan, Tree, scan_prefix},
+    engine::{Batch, Scan, Tree, Values, prefix_end},
+    layout::MAX_VALUE_BYTES,
 };
 
 on_each_engine!(
@@ -15,6 +16,8 @@ on_each_engine!(
     a_scan_goes_on_while_keys_come_and_go,
     trees_are_apart_and_there_again_when_the_engine_is_opened_again,
     one_at_a_time_has_the_place,
+    a_value_goes_after_the_last_one_only_if_that_is_the_expected_one,
+    large_values_come_back_whole_and_leave_nothing_behind,
 );
 
 fn keys(scan: &mut dyn Scan) -> Vec<String> {
@@ -26,7 +29,7 @@ fn keys(scan: &mut dyn Scan) -> Vec<String> {
 }
 
 async fn a_scan_gives_the_keys_from_its_start_and_below_its_end(place: Place) {
-    let tree = place.engine().tree("t").expect("a tree");
+    let tree = place.engine().tree("t", Values::Small).expect("a tree");
     for key in ["b", "a", "ab", "c", "aa"] {
         insert(&*tree, key.as_bytes(), b"v");
     }
@@ -38,14 +41,14 @@ async fn a_scan_gives_the_keys_from_its_start_and_below_its_end(place: Place) {
     for (from, to) in [("b", "b"), ("c", "a"), ("d", "e"), ("", "")] {
         assert_eq!(range(from, Some(to)), [""; 0], "{from} to {to}");
     }
-    assert_eq!(keys(&mut *scan_prefix(&*tree, b"a")), ["a", "aa", "ab"]);
-    assert_eq!(keys(&mut *scan_prefix(&*tree, b"")), ["a", "aa", "ab", "b", "c"]);
+    assert_eq!(keys(&mut *tree.scan(b"a", prefix_end(b"a").as_deref())), ["a", "aa", "ab"]);
+    assert_eq!(keys(&mut *tree.scan(b"", prefix_end(b"").as_deref())), ["a", "aa", "ab", "b", "c"]);
     assert_eq!(tree.get(b"aa").expect("readable"), Some(b"v".to_vec()));
     assert_eq!(tree.get(b"aaa").expect("readable"), None);
 }
 
 async fn a_scan_goes_on_while_keys_come_and_go(place: Place) {
-    let tree = place.engine().tree("t").expect("a tree");
+    let tree = place.engine().tree("t", Values::Small).expect("a tree");
     for number in 0..1000_u32 {
         insert(&*tree, &number.to_be_bytes(), b"before");
     }
@@ -65,16 +68,58 @@ async fn a_scan_goes_on_while_keys_come_and_go(place: Place) {
 
 async fn trees_are_apart_and_there_again_when_the_engine_is_opened_again(place: Place) {
     let engine = place.engine();
-    insert(&*engine.tree("one").expect("a tree"), b"k", b"1");
-    insert(&*engine.tree("two").expect("a tree"), b"k", b"2");
-    insert(&*engine.tree("one").expect("the same tree"), b"l", b"");
+    insert(&*engine.tree("one", Values::Small).expect("a tree"), b"k", b"1");
+    insert(&*engine.tree("two", Values::Small).expect("a tree"), b"k", b"2");
+    insert(&*engine.tree("one", Values::Small).expect("the same tree"), b"l", b"");
     engine.make_durable().expect("durable");
     assert!(engine.disk_bytes() > 0);
     drop(engine);
     let engine = place.engine();
-    let one = contents(&*engine.tree("one").expect("a tree"));
+    let one = contents(&*engine.tree("one", Values::Small).expect("a tree"));
     assert_eq!(one, [(b"k".to_vec(), b"1".to_vec()), (b"l".to_vec(), Vec::new())]);
-    assert_eq!(contents(&*engine.tree("two").expect("a tree")), [(b"k".to_vec(), b"2".to_vec())]);
+    assert_eq!(contents(&*engine.tree("two", Values::Small).expect("a tree")), [(b"k".to_vec(), b"2".to_vec())]);
+}
+
+async fn a_value_goes_after_the_last_one_only_if_that_is_the_expected_one(place: Place) {
+    for values in [Values::Small, Values::Large] {
+        let place = place.other();
+        let engine = place.engine();
+        let tree = engine.tree("t", values).expect("a tree");
+        assert_eq!(tree.last().expect("readable"), None);
+        assert!(!tree.append(Some(b"a"), b"b", b"1").expect("no fault"));
+        assert!(tree.append(None, b"b", b"1").expect("no fault"));
+        assert!(!tree.append(None, b"c", b"2").expect("no fault"));
+        assert!(tree.append(Some(b"b"), b"c", &[7; MAX_VALUE_BYTES + 1]).expect("no fault"));
+        assert_eq!(tree.last().expect("readable"), Some((b"c".to_vec(), vec![7; MAX_VALUE_BYTES + 1])));
+        remove(&*tree, b"c");
+        assert!(!tree.append(Some(b"c"), b"d", b"3").expect("no fault"));
+        assert!(tree.append(Some(b"b"), b"d", b"3").expect("no fault"));
+        engine.make_durable().expect("durable");
+        drop((tree, engine));
+        let tree = place.engine().tree("t", values).expect("a tree");
+        assert!(tree.append(Some(b"d"), b"e", b"4").expect("no fault"));
+        assert_eq!(contents(&*tree).len(), 3);
+    }
+}
+
+async fn large_values_come_back_whole_and_leave_nothing_behind(place: Place) {
+    let tree = place.engine().tree("t", Values::Large).expect("a tree");
+    let sizes = [0, 1, MAX_VALUE_BYTES - 1, MAX_VALUE_BYTES, MAX_VALUE_BYTES + 1, 2 * MAX_VALUE_BYTES, 300_000];
+    let value = |size: usize, seed: usize| (0..size).map(|i| (i * 7 + seed) as u8).collect::<Vec<u8>>();
+    for round in 0..sizes.len() {
+        let rotated = sizes.iter().cycle().skip(round).take(sizes.len());
+        let expected: Vec<_> = (b'a'..).map(|key| vec![key]).zip(rotated.map(|size| value(*size, round))).collect();
+        for (key, value) in &expected {
+            insert(&*tree, key, value);
+            assert_eq!(tree.get(key).expect("readable").as_ref(), Some(value));
+        }
+        assert_eq!(contents(&*tree), expected);
+    }
+    for key in b'a'..b'a' + sizes.len() as u8 {
+        remove(&*tree, &[key]);
+        assert_eq!(tree.get(&[key]).expect("readable"), None);
+    }
+    assert_eq!(contents(&*tree), []);
 }
 
 async fn one_at_a_time_has_the_place(place: Place) {
@@ -118,7 +163,7 @@ proptest! {
     #[test]
     fn any_batches_leave_what_a_map_holds(batches in batches()) {
         for place in [Place::sled(), Place::memory()] {
-            let tree = place.engine().tree("t").expect("a tree");
+            let tree = place.engine().tree("t", Values::Small).expect("a tree");
             let mut model = BTreeMap::new();
             for changes in &batches {
                 let mut batch = Batch::default();

@@ -71,6 +71,76 @@ async fn a_failed_commit_is_told_and_stands_or_not_as_the_disk_was_told() {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_torn_between_its_blocks_is_gone_after_the_next_start() {
+    for blocks in 0..4 {
+        let disk = MemoryDisk::default();
+        let store = open(&disk);
+        store.append(drafts("before", 2)).await.expect("appended");
+        disk.fail_append_after(blocks);
+        let failed = store.append(drafts("R", 500)).await;
+        assert!(matches!(failed, Err(StoreError::Commit { .. })), "{failed:?}");
+        assert!(matches!(store.append(drafts("S", 1)).await, Err(StoreError::Poisoned)));
+        assert_eq!(all(&store).await.len(), 2, "readers never see half of it");
+        drop(store);
+        let store = open(&disk);
+        assert_eq!(assert_whole(&store).await.len(), 2);
+        store.append(drafts("again", 200)).await.expect("writes are taken again");
+        assert_eq!(store.verify(|_| ()).await.expect("whole").events, 202);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_leaves_a_readable_log_that_goes_on_once_there_is_room() {
+    for writes in 0..6 {
+        let disk = MemoryDisk::default();
+        let store = open(&disk);
+        store.append(drafts("before", 300)).await.expect("appended");
+        disk.fill_up_after(writes);
+        let mut appended = 300;
+        let failed = loop {
+            match store.append(drafts(&format!("{appended}-"), 40)).await {
+                Ok(events) => appended += events.len(),
+                Err(failed) => break failed,
+            }
+        };
+        assert!(matches!(failed, StoreError::Commit { .. } | StoreError::Poisoned), "{failed:?}");
+        assert_eq!(all(&store).await.len(), appended);
+        drop(store);
+        disk.make_room();
+        let store = open(&disk);
+        assert_eq!(assert_whole(&store).await.len(), appended);
+        store.append(drafts("after", 3)).await.expect("writes are taken again");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_disk_holds_up_no_reader_and_is_shared_by_whoever_waits() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk);
+    store.append(drafts("before", 5)).await.expect("appended");
+    disk.slow_down(std::time::Duration::from_millis(100));
+    let start = std::time::Instant::now();
+    let writers: Vec<_> = (0..32)
+        .map(|i| {
+            let store = store.clone();
+            tokio::spawn(async move { store.append(drafts(&format!("{i}-"), 1)).await.map(drop) })
+        })
+        .collect();
+    let mut reads = 0;
+    while writers.iter().any(|writer| !writer.is_finished()) {
+        assert!(all(&store).await.len() >= 5);
+        reads += 1;
+        tokio::task::yield_now().await;
+    }
+    for writer in writers {
+        writer.await.expect("the task").expect("appended");
+    }
+    assert!(reads > 1);
+    assert!(start.elapsed() < std::time::Duration::from_millis(32 * 100), "they share commits");
+    assert_eq!(assert_whole(&store).await.len(), 37);
+}
+
+#[tokio::test]
 async fn a_start_whose_sync_fails_shows_nothing_and_the_next_one_may_succeed() {
     let disk = MemoryDisk::default();
     open(&disk).append(drafts("R", 2)).await.expect("appended");

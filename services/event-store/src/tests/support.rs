@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::{
     Cause, EventStore, MemoryDisk, RELAXED_FLUSH, StoreConfig, StoreError, StoredEvent,
-    engine::{Batch, Engine, SledEngine, Tree},
+    engine::{Batch, Engine, SledEngine, Tree, Values},
 };
 
 /// Longest wait for anything that should happen soon.
@@ -137,16 +137,12 @@ pub fn directory() -> TempDir {
 
 /// Sets one key of `tree` behind the store's back.
 pub fn insert(tree: &dyn Tree, key: &[u8], value: &[u8]) {
-    let mut batch = Batch::default();
-    batch.insert(key, value);
-    tree.apply(batch).expect("written");
+    tree.apply(Batch::of(key, value)).expect("written");
 }
 
 /// Removes one key of `tree` behind the store's back.
 pub fn remove(tree: &dyn Tree, key: &[u8]) {
-    let mut batch = Batch::default();
-    batch.remove(key);
-    tree.apply(batch).expect("removed");
+    tree.apply(Batch::without(key)).expect("removed");
 }
 
 /// Keys and values of `tree`.
@@ -210,8 +206,8 @@ struct Watched {
 }
 
 impl Engine for Watched {
-    fn tree(&self, name: &str) -> Result<Arc<dyn Tree>, Cause> {
-        self.engine.tree(name)
+    fn tree(&self, name: &str, values: Values) -> Result<Arc<dyn Tree>, Cause> {
+        self.engine.tree(name, values)
     }
 
     fn make_durable(&self) -> Result<(), Cause> {

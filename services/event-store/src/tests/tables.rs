@@ -187,7 +187,7 @@ async fn a_value_of_another_type_or_a_damaged_one_is_an_error_and_hurts_no_other
     assert!(matches!(table.get("text").await, Err(StoreError::Json { .. })));
 
     let tree = store.trees().tables.table(TableName::Keys).tree();
-    let key = layout::chunk_key(&layout::table_key("text"), 0);
+    let key = layout::table_key("text");
     let mut value = tree.get(&key).expect("readable").expect("there");
     *value.last_mut().expect("bytes") ^= 1;
     insert(tree, &key, &value);

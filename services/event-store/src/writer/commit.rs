@@ -7,19 +7,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use event_model::{Event, EventDraft, Revision, Sequence};
+use event_model::{Revision, Sequence};
 use tokio::sync::watch;
 
-use super::{ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite};
+use super::{Packers, ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite};
 use crate::{
     Durability, StoreError, StoredEvent, TableName,
-    engine::Engine,
-    fold::Fold,
+    block::Block,
+    engine::{Engine, Mark},
+    fold::{EntityKey, Fold, Unfolded},
     layout,
-    log::{Head, Log, LogBatch},
+    log::{Log, Tail},
+    poison::Poison,
+    prepare::Prepared,
+    restore::KeptRun,
     tables::{Applied, Tables},
     trees::Trees,
 };
+
+/// How old the mark may be while there are commits: what the store loses of its end unnoticed.
+const MARK_EVERY: Duration = Duration::from_millis(100);
 
 /// Whether writes are taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,23 +42,33 @@ pub struct Committer {
     fold: Fold,
     tables: Arc<Tables>,
     engine: Arc<dyn Engine>,
+    packers: Packers,
     relaxed_flush: Option<Duration>,
-    tail: watch::Sender<Sequence>,
-    poisoned: watch::Sender<bool>,
-    head: Head,
-    status: Status,
+    publish: watch::Sender<Sequence>,
+    poison: Poison,
+    closed: bool,
+    /// Where the durable log ends.
+    tail: Tail,
     /// Since when something that nobody waits for is not durable.
     relaxed_since: Option<Instant>,
+    /// Rounds of changes to tables, and whether there was one since the last.
+    changes: u64,
+    tables_changed: bool,
+    /// When it was marked last how far the store is durable.
+    marked: Option<Instant>,
     round: Round,
 }
 
 /// What was admitted since the last commit.
 #[derive(Default)]
 struct Round {
-    records: LogBatch,
-    events: Vec<Event>,
-    /// Revisions by entity key after `events`; an entity that is not here stands as the fold says.
-    revisions: HashMap<Vec<u8>, Revision>,
+    /// What the log gets: all but the last are full.
+    blocks: Vec<Block>,
+    bytes: usize,
+    /// The events of the blocks, with the keys of their entities.
+    events: Vec<(EntityKey, Unfolded)>,
+    /// By entity key, where it stands after `events`; an entity that is not here stands as the fold says.
+    positions: HashMap<EntityKey, (Revision, Sequence)>,
     /// Tables with changes that somebody waits for.
     changed: Vec<TableName>,
     waiting: Vec<Waiting>,
@@ -79,9 +96,11 @@ impl Waiting {
 
 /// The events of one append, placed but not yet part of a round.
 struct Placed {
-    events: Vec<Event>,
+    events: Vec<(EntityKey, Unfolded)>,
+    /// For each, the sequence of its entity's event before it, and when it was observed.
+    links: Vec<(Sequence, i64)>,
     stored: Vec<StoredEvent>,
-    revisions: HashMap<Vec<u8>, Revision>,
+    positions: HashMap<EntityKey, (Revision, Sequence)>,
 }
 
 impl Committer {
@@ -90,23 +109,42 @@ impl Committer {
     pub fn new(
         engine: Arc<dyn Engine>,
         trees: &Trees,
-        tail: watch::Sender<Sequence>,
+        publish: watch::Sender<Sequence>,
+        poison: Poison,
         relaxed_flush: Option<Duration>,
-    ) -> Self {
-        let Trees { log, fold, tables, head } = trees.clone();
-        let (status, poisoned) = (Status::Open, watch::Sender::new(false));
-        let (relaxed_since, round) = (None, Round::default());
-        Self { log, fold, tables, engine, relaxed_flush, tail, poisoned, head, status, relaxed_since, round }
+    ) -> Result<Self, StoreError> {
+        let Trees { log, fold, tables, tail, changes, .. } = trees.clone();
+        Ok(Self {
+            log,
+            fold,
+            tables,
+            engine,
+            packers: Packers::new()?,
+            relaxed_flush,
+            publish,
+            poison,
+            closed: false,
+            tail,
+            relaxed_since: None,
+            changes,
+            tables_changed: false,
+            marked: None,
+            round: Round::default(),
+        })
     }
 
-    /// Turns true when every later write is refused, and ends with the thread.
-    pub fn poisoned(&self) -> watch::Receiver<bool> {
-        self.poisoned.subscribe()
+    fn status(&self) -> Status {
+        match (self.poison.is_spread(), self.closed) {
+            (true, _) => Status::Poisoned,
+            (false, true) => Status::Closed,
+            (false, false) => Status::Open,
+        }
     }
 
     /// Takes `request` into the round, or answers it at once when it is refused or need not wait.
     pub fn admit(&mut self, request: Request) {
-        let refused = match self.status {
+        let status = self.status();
+        let refused = match status {
             Status::Open => return self.admit_open(request),
             Status::Closed => StoreError::Closed,
             Status::Poisoned => StoreError::Poisoned,
@@ -114,62 +152,99 @@ impl Committer {
         match request {
             Request::Append(_, reply) => drop(reply.send(Err(refused))),
             Request::Table(_, reply) => drop(reply.send(Err(refused))),
-            Request::Close(reply) if self.status == Status::Closed => self.round.waiting.push(Waiting::Sync(reply)),
-            Request::Sync(reply) | Request::Close(reply) => drop(reply.send(Err(refused))),
+            Request::Close(reply) if status == Status::Closed => self.round.waiting.push(Waiting::Sync(reply)),
+            Request::Sync(reply) | Request::Close(reply) | Request::Kept(_, reply) => drop(reply.send(Err(refused))),
         }
     }
 
     fn admit_open(&mut self, request: Request) {
         match request {
-            Request::Append(drafts, reply) => self.admit_append(drafts, reply),
+            Request::Append(events, reply) => self.admit_append(events, reply),
             Request::Table(write, reply) => self.admit_table(write, reply),
+            Request::Kept(run, reply) => self.admit_kept(run, reply),
             Request::Sync(reply) => self.round.waiting.push(Waiting::Sync(reply)),
             Request::Close(reply) => {
                 self.round.waiting.push(Waiting::Sync(reply));
-                self.status = Status::Closed;
+                self.closed = true;
             }
         }
     }
 
-    fn admit_append(&mut self, drafts: Vec<EventDraft>, reply: Reply<Vec<StoredEvent>>) {
-        match self.place(drafts) {
+    fn admit_append(&mut self, events: Vec<Prepared>, reply: Reply<Vec<StoredEvent>>) {
+        match self.place(events) {
             Ok(placed) => {
-                for (event, stored) in placed.events.into_iter().zip(&placed.stored) {
-                    self.round.records.push(event.sequence, &stored.body);
-                    self.round.events.push(event);
+                for ((_, event), (previous, observed_at)) in placed.events.iter().zip(&placed.links) {
+                    self.open_block().push(*previous, *observed_at, &event.body);
+                    self.round.bytes += event.body.len();
                 }
-                self.round.revisions.extend(placed.revisions);
+                self.round.events.extend(placed.events);
+                self.round.positions.extend(placed.positions);
                 self.round.waiting.push(Waiting::Append(reply, placed.stored));
             }
             Err(refused) => drop(reply.send(Err(refused))),
         }
     }
 
-    /// Gives each draft its sequence, id and body, or refuses them all; changes nothing.
-    fn place(&self, drafts: Vec<EventDraft>) -> Result<Placed, StoreError> {
-        let mut sequence = self.round.events.last().map_or(self.head.last, |event| event.sequence);
-        let (mut events, mut stored) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
-        let mut revisions = HashMap::new();
-        for draft in drafts {
-            let key = layout::entity_key(&draft.account, &draft.subject);
-            let last = match revisions.get(&key).or_else(|| self.round.revisions.get(&key)) {
-                Some(revision) => *revision,
-                None => self.fold.state(&draft.account, &draft.subject)?.map_or(Revision(0), |s| s.revision),
-            };
-            check(&draft, &key, last.next())?;
-            revisions.insert(key, draft.revision);
-            sequence = sequence.next();
-            let event = draft.at(sequence);
-            stored.push(body_of(&event)?);
-            events.push(event);
+    /// The block that takes the next event.
+    fn open_block(&mut self) -> &mut Block {
+        let blocks = &mut self.round.blocks;
+        match blocks.last() {
+            None => blocks.push(self.tail.block()),
+            Some(last) if last.is_full() => blocks.push(Tail::of(&last.header).block()),
+            Some(_) => {}
         }
-        Ok(Placed { events, stored, revisions })
+        blocks.last_mut().expect("one was pushed if there was none")
+    }
+
+    /// Where the log ends once the round is committed.
+    fn end(&self) -> Sequence {
+        self.round.blocks.last().map_or(self.tail.last, |block| block.header.last)
+    }
+
+    /// Gives `events` the next sequences, if each of them continues its entity.
+    fn place(&self, events: Vec<Prepared>) -> Result<Placed, StoreError> {
+        let (mut next, count) = (self.end(), events.len());
+        let (mut placed, mut links) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let (mut stored, mut positions) = (Vec::with_capacity(count), HashMap::with_capacity(count));
+        for event in events {
+            next = next.next();
+            let known = positions.get(&event.key).or_else(|| self.round.positions.get(&event.key)).copied();
+            let before = match known {
+                Some(position) => Some(position),
+                None => self.fold.position(&event.key)?,
+            };
+            let (known, previous) = before.unwrap_or_default();
+            check(&event, known, next)?;
+            links.push((previous, event.observed_at));
+            let revision = event.revision;
+            let (key, body) = event.at(next);
+            positions.insert(Arc::clone(&key), (revision, next));
+            stored.push(StoredEvent::new(next, body.clone()));
+            placed.push((key, Unfolded { revision, sequence: next, body }));
+        }
+        Ok(Placed { events: placed, links, stored, positions })
+    }
+
+    /// What retention had left in another log goes in as a round of its own.
+    fn admit_kept(&mut self, run: KeptRun, reply: Reply<()>) {
+        self.commit();
+        let up_to = run.up_to;
+        match run.blocks(self.tail, self.log.horizon()) {
+            Ok((blocks, events)) => {
+                // The horizon first: a sparse block beyond it would be damage.
+                self.round.failed = self.log.set_horizon(up_to).err();
+                (self.round.blocks, self.round.events) = (blocks, events);
+                self.round.waiting.push(Waiting::Sync(reply));
+                self.commit();
+            }
+            Err(refused) => drop(reply.send(Err(refused))),
+        }
     }
 
     fn admit_table(&mut self, write: TableWrite, reply: Reply<Applied>) {
         let table = self.tables.table(write.table);
         match table.apply(write.changes, write.expected) {
-            Ok(conflict @ Applied::Conflict { .. }) => drop(reply.send(Ok(conflict))),
+            Ok(conflict @ Applied::Conflict { .. }) => return drop(reply.send(Ok(conflict))),
             Ok(done) if write.durability == Durability::Relaxed => {
                 table.notify();
                 self.relaxed_since.get_or_insert_with(Instant::now);
@@ -180,57 +255,79 @@ impl Committer {
                 self.round.waiting.push(Waiting::Table(reply, done));
             }
             Err(failed @ StoreError::Commit { .. }) => {
-                self.poison(&failed);
+                self.spread(&failed);
                 self.round.failed = Some(failed.clone());
                 drop(reply.send(Err(failed)));
             }
-            Err(unreadable) => drop(reply.send(Err(unreadable))),
+            Err(unreadable) => return drop(reply.send(Err(unreadable))),
         }
+        self.tables_changed = true;
     }
 
     /// Whether the round should be committed before it takes more.
     pub fn round_is_full(&self) -> bool {
-        self.round.events.len() >= ROUND_EVENTS || self.round.records.bytes() >= ROUND_BYTES
+        self.round.events.len() >= ROUND_EVENTS || self.round.bytes >= ROUND_BYTES
     }
 
     /// Commits the round and answers everybody who waits for it.
     pub fn commit(&mut self) {
-        let round = mem::take(&mut self.round);
+        let mut round = mem::take(&mut self.round);
         if round.waiting.is_empty() {
             return;
         }
-        let nothing_to_sync = round.events.is_empty() && round.changed.is_empty() && self.relaxed_since.is_none();
-        let outcome = match round.failed {
+        let nothing_to_sync = round.blocks.is_empty() && round.changed.is_empty() && self.relaxed_since.is_none();
+        let outcome = match round.failed.take() {
             Some(failed) => Err(failed),
             None if nothing_to_sync => Ok(()),
-            None => self.write(round.records, &round.events),
+            None => self.write(&mut round.blocks, round.events),
         };
         match &outcome {
             Ok(()) => round.changed.iter().for_each(|name| self.tables.table(*name).notify()),
-            Err(failed) => self.poison(failed),
+            Err(failed) => self.spread(failed),
         }
         round.waiting.into_iter().for_each(|waiting| waiting.answer(outcome.clone()));
+        if self.marked.is_none_or(|marked| marked.elapsed() >= MARK_EVERY) {
+            self.mark(false);
+        }
+    }
+
+    /// Marks how far the store is durable, now that it is. Nobody waits for it, and a mark that was not written is only old.
+    pub fn mark(&mut self, firmly: bool) {
+        if self.poison.is_spread() {
+            return;
+        }
+        let (Tail { last, link, .. }, changes, firm) = (self.tail, self.changes, self.engine.is_firm());
+        if let Err(cause) = self.engine.mark(&Mark { last, link, changes, firm }, firmly) {
+            tracing::warn!(%cause, "could not mark how far the event store is durable");
+        }
+        self.marked = Some(Instant::now());
     }
 
     /// Steps 1 to 4 of a round; see the head of [`super`].
-    fn write(&mut self, records: LogBatch, events: &[Event]) -> Result<(), StoreError> {
-        let mut head = self.head;
-        if let Some(last) = events.last() {
-            head.last = last.sequence;
-            self.log.write(records, head)?;
+    fn write(&mut self, blocks: &mut [Block], events: Vec<(EntityKey, Unfolded)>) -> Result<(), StoreError> {
+        let mut tail = self.tail;
+        let commit = blocks.last().map_or(tail.last, |block| block.header.last);
+        blocks.iter_mut().for_each(|block| block.header.commit = commit);
+        for (block, sealed) in blocks.iter().zip(self.packers.seal(blocks)?) {
+            self.log.append(tail.last, block.header.last, &sealed)?;
+            tail = Tail::of(&block.header);
         }
         self.sync()?;
-        if head != self.head {
-            self.fold.fold(events)?;
-            self.head = head;
-            // The fold need not be durable, but so there is little to fold after a crash.
+        if tail != self.tail {
+            self.tail = tail;
+            self.fold.add(events);
+            // The states need not be durable, but so there is little to fold after a crash.
             self.relaxed_since = Some(Instant::now());
-            self.tail.send_replace(head.last);
+            self.publish.send_replace(tail.last);
         }
         Ok(())
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
+        if mem::take(&mut self.tables_changed) {
+            self.changes += 1;
+            self.log.note(layout::CHANGES_KEY, Sequence(self.changes))?;
+        }
         self.engine.make_durable().map_err(|source| StoreError::Commit { step: "make the writes durable", source })?;
         self.relaxed_since = None;
         Ok(())
@@ -243,46 +340,32 @@ impl Committer {
 
     /// Makes relaxed writes durable, if there are any.
     pub fn flush_relaxed(&mut self) {
-        if self.relaxed_since.is_some()
-            && let Err(failed) = self.sync()
-        {
-            self.poison(&failed);
+        if self.relaxed_since.is_some() {
+            match self.sync() {
+                Ok(()) => self.mark(false),
+                Err(failed) => self.spread(&failed),
+            }
         }
     }
 
     /// From here on every write is refused.
-    fn poison(&mut self, failed: &StoreError) {
-        if self.status != Status::Poisoned {
-            let cause = std::error::Error::source(failed).map(ToString::to_string);
-            tracing::error!(error = %failed, cause, "the event store takes no more writes until it is opened again");
-        }
-        self.status = Status::Poisoned;
+    fn spread(&mut self, failed: &StoreError) {
+        self.poison.spread(failed);
         self.relaxed_since = None;
-        self.poisoned.send_replace(true);
     }
 }
 
-fn check(draft: &EventDraft, key: &[u8], expected: Revision) -> Result<(), StoreError> {
-    if key.len() > layout::MAX_KEY_BYTES {
-        let what = "bytes of account, kind and id of an entity";
-        return Err(StoreError::TooLarge { what, size: key.len(), limit: layout::MAX_KEY_BYTES });
+/// Whether `event` continues its entity, which is at `revision`, at the sequence `next`.
+fn check(event: &Prepared, revision: Revision, next: Sequence) -> Result<(), StoreError> {
+    let found = event.revision;
+    let continues = match event.sequence {
+        Some(found) if found != next => return Err(StoreError::OutOfPlace { expected: next, found }),
+        // What retention left of another log may lack revisions; none comes twice.
+        Some(_) => found > revision,
+        None => found == revision.next(),
+    };
+    if continues {
+        return Ok(());
     }
-    if draft.revision != expected {
-        let (subject, found) = (draft.subject.clone(), draft.revision);
-        return Err(StoreError::RevisionConflict { subject, expected, found });
-    }
-    Ok(())
-}
-
-/// The body of `event`, built here and never again, and read back once, so that nothing enters the log that does not
-/// come out of it.
-fn body_of(event: &Event) -> Result<StoredEvent, StoreError> {
-    let unfit = |error| StoreError::Json { table: layout::LOG_TREE, source: Arc::new(error) };
-    let body = serde_json::to_vec(event).map_err(unfit)?;
-    if body.len() > layout::MAX_RECORD_BYTES {
-        let (what, limit) = ("bytes of an event", layout::MAX_RECORD_BYTES);
-        return Err(StoreError::TooLarge { what, size: body.len(), limit });
-    }
-    let head = serde_json::from_slice(&body).map_err(unfit)?;
-    Ok(StoredEvent { head, body: body.into() })
+    Err(StoreError::RevisionConflict { subject: event.subject.clone(), expected: revision.next(), found })
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::problem;
+use super::{lines::Lines, problem};
 use crate::{
     exit::{Exit, Failure},
     output::{Format, Output, plain},
@@ -126,6 +126,12 @@ impl Client {
         }
         let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         self.checked(answer).await
+    }
+
+    /// Asks for lines of JSON that come as they are made; the answer's head is checked.
+    pub async fn lines(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> Result<Lines, Failure> {
+        let answer = self.request(method, path, query)?.send().await.map_err(|error| self.unreachable(&error))?;
+        Ok(Lines::of(self.checked(answer).await?))
     }
 
     fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> Result<RequestBuilder, Failure> {

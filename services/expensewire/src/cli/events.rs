@@ -1,12 +1,14 @@
-//! `events list|show|tail`.
+//! `events list|show|tail|export|import`.
 
 use clap::{Args, Subcommand};
 use event_model::{AccountName, Sequence, Subject, TypeGlob};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
+use url::form_urlencoded;
 
 use super::{
+    backup::{self, ExportArgs, ImportArgs},
     client::{Client, Connection},
     since::Since,
     tail::{self, TailArgs},
@@ -41,6 +43,10 @@ pub enum EventsCommand {
     },
     /// Follow the log; survives restarts of the service
     Tail(TailArgs),
+    /// Write events as they were signed, with what is needed to verify them
+    Export(ExportArgs),
+    /// Put exported events into a store, after its last one
+    Import(ImportArgs),
 }
 
 /// `events list`.
@@ -110,16 +116,19 @@ pub(super) async fn run(connection: &Connection, command: &EventsCommand) -> Res
             Ok(Exit::Ok)
         }
         EventsCommand::Tail(args) => tail::run(&client, args, &mut output).await,
+        EventsCommand::Export(args) => backup::export(&client, args).await,
+        EventsCommand::Import(args) => backup::import(args).await,
     }
 }
 
 async fn list(client: &Client, args: &ListArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let filter = args.filter.query(Timestamp::now());
+    let mut filter = args.filter.query(Timestamp::now());
     let (mut events, mut left) = (Vec::new(), args.limit);
     let mut after = Sequence(args.after);
     while left > 0 {
         let page = page(client, &filter, after, left).await?;
         left = left.saturating_sub(page.events.len());
+        page.carry(&mut filter);
         match output.format() {
             // The bytes that were signed, page by page.
             Format::Ndjson => page.events.iter().try_for_each(|event| output.line(event.get()))?,
@@ -150,6 +159,27 @@ pub(super) struct Page {
     pub next: Sequence,
     /// The end of the log.
     pub last: Sequence,
+    /// The query of the following page.
+    #[serde(default)]
+    next_query: String,
+}
+
+impl Page {
+    /// Has `filter` ask for the following page as this one says: while it gives what retention left of the beginning, the
+    /// position may lie where events were removed.
+    pub fn carry(&self, filter: &mut Vec<(&'static str, String)>) {
+        filter.retain(|(name, _)| *name != BOOTSTRAP.0);
+        if form_urlencoded::parse(self.next_query.as_bytes()).any(|(name, value)| (&*name, &*value) == BOOTSTRAP) {
+            filter.push(bootstrap());
+        }
+    }
+}
+
+const BOOTSTRAP: (&str, &str) = ("bootstrap", "true");
+
+/// The parameter that asks for what retention left of the beginning, as state.
+pub(super) fn bootstrap() -> (&'static str, String) {
+    (BOOTSTRAP.0, BOOTSTRAP.1.to_owned())
 }
 
 /// The events after `after`, at most `limit` of them. With a filter a page may be empty and not yet the last.

@@ -4,14 +4,19 @@
 //! [`Exit`] or a [`Failure`]; only the caller of [`run`] prints failures and ends the process.
 
 mod accounts;
+mod backup;
 mod client;
 mod config;
 mod deliveries;
 mod events;
+mod lines;
+mod log;
+mod place;
 mod problem;
 mod service;
 mod since;
 mod sse;
+mod state;
 mod subscriptions;
 mod tail;
 #[cfg(test)]
@@ -21,11 +26,15 @@ mod verify;
 use clap::{Parser, Subcommand};
 
 pub use accounts::AccountsCommand;
+pub use backup::{BackupArgs, ExportArgs, ImportArgs, RestoreArgs};
 pub use client::{ApiKey, Connection};
 pub use config::{ConfigArg, ConfigCommand, ShowFormat};
 pub use deliveries::DeliveriesCommand;
 pub use events::{EventsCommand, FilterArgs, ListArgs};
+pub use log::LogCommand;
+pub use place::PlaceArgs;
 pub use service::{DemoArgs, OverLimit, ServeArgs, SimArgs};
+pub use state::StateCommand;
 pub use subscriptions::{CreateArgs, RotateArgs, SubscriptionsCommand, UpdateArgs};
 pub use tail::TailArgs;
 pub use verify::{SecretText, VerifyArgs};
@@ -82,7 +91,36 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: DeliveriesCommand,
     },
-    /// List, show or follow events
+    /// Prove that the log is what was written
+    Log {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: LogCommand,
+    },
+    /// Compare the states of entities with the log
+    State {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
+    /// Write a consistent copy of a running service's store; goes on where it was cut short
+    Backup {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// Where to.
+        #[command(flatten)]
+        args: BackupArgs,
+    },
+    /// Make a store from a backup; goes on where it was cut short
+    Restore(RestoreArgs),
+    /// List, show, follow, export or import events
     Events {
         /// The service to ask.
         #[command(flatten)]
@@ -119,6 +157,10 @@ pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
     match command {
         ClientCommand::Accounts { connection, command } => accounts::run(connection, command).await,
         ClientCommand::Deliveries { connection, command } => deliveries::run(connection, command).await,
+        ClientCommand::Log { connection, command } => log::run(connection, command).await,
+        ClientCommand::State { connection, command } => state::run(connection, command).await,
+        ClientCommand::Backup { connection, args } => backup::run(connection, args).await,
+        ClientCommand::Restore(args) => backup::restore(args).await,
         ClientCommand::Events { connection, command } => events::run(connection, command).await,
         ClientCommand::Subscriptions { connection, command } => subscriptions::run(connection, command).await,
         ClientCommand::Verify(args) => verify::run(args),

@@ -20,6 +20,7 @@ struct Problem {
     title: String,
     detail: String,
     errors: Vec<Fault>,
+    earliest: Option<u64>,
     request_id: String,
 }
 
@@ -48,7 +49,12 @@ pub(super) fn failure(status: StatusCode, body: &[u8], server: &Url) -> Failure 
     if status.is_server_error() && !problem.request_id.is_empty() {
         failure.details.push(format!("request {}", plain(&problem.request_id)));
     }
-    failure.hint = hint(status).map(str::to_owned);
+    let cut = problem.earliest.map(|earliest| {
+        format!(
+            "every change after {earliest} is there (`--from {earliest}`); 0 begins with the last event of each entity"
+        )
+    });
+    failure.hint = cut.or_else(|| hint(status).map(str::to_owned));
     failure
 }
 
@@ -124,6 +130,12 @@ mod tests {
             text,
             "error: A field is wrong: 2 things are wrong, see errors\n  events.0: \"reprot.*\" matches no event type\n  limit: no number"
         );
+    }
+
+    #[test]
+    fn who_comes_too_late_is_told_where_to_go_on() {
+        let failure = of(410, r#"{"type":"/problems/gone","title":"Gone","earliest":131}"#);
+        assert!(failure.hint.is_some_and(|hint| hint.contains("--from 131")));
     }
 
     #[test]

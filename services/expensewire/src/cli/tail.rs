@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     client::Client,
-    events::{self, FilterArgs, MAX_PAGE, Page},
+    events::{self, FilterArgs, MAX_PAGE, Page, bootstrap},
     sse::Parser,
 };
 use crate::{
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// `events tail`.
 #[derive(Args, Debug)]
 pub struct TailArgs {
-    /// Begin after this sequence; 0 is the beginning. Without this and --since: from now on, or with --until-end the
+    /// Begin after this sequence; 0 is the beginning: of what was removed the last event of each entity, then all. Without this and --since: from now on, or with --until-end the
     /// whole log
     #[arg(long, value_name = "SEQ")]
     pub from: Option<u64>,
@@ -50,10 +50,14 @@ pub struct TailArgs {
 
 pub(super) async fn run(client: &Client, args: &TailArgs, output: &mut Output) -> Result<Exit, Failure> {
     let printer = Printer { output, left: args.count };
-    let filter = args.filter.query(Timestamp::now());
+    let mut filter = args.filter.query(Timestamp::now());
+    if args.from == Some(0) && !args.until_end {
+        // Wherever the connection breaks, what follows is the rest of the state and then every change.
+        filter.push(bootstrap());
+    }
     let work = async {
         if args.until_end {
-            until_end(client, args, &filter, printer).await
+            until_end(client, args, filter, printer).await
         } else {
             follow(client, args, &filter, printer).await
         }
@@ -99,17 +103,18 @@ fn row(text: &str) -> Result<String, Failure> {
 async fn until_end(
     client: &Client,
     args: &TailArgs,
-    filter: &[(&str, String)],
+    mut filter: Vec<(&'static str, String)>,
     mut printer: Printer<'_>,
 ) -> Result<Exit, Failure> {
     let mut after = args.from.map_or(Sequence::START, Sequence);
     let mut end = None;
     loop {
-        let page = match events::page(client, filter, after, MAX_PAGE).await {
+        let page = match events::page(client, &filter, after, MAX_PAGE).await {
             Ok(page) => page,
             Err(failure) => return Err(explained(client, Some(after), failure).await),
         };
         let end = *end.get_or_insert(page.last);
+        page.carry(&mut filter);
         for event in page.events {
             if sequence(event.get()).is_none_or(|sequence| sequence > end) || !printer.print(event.get())? {
                 return Ok(Exit::Ok);

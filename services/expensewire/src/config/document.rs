@@ -29,7 +29,7 @@ pub struct Document {
     pub accounts: BTreeMap<AccountName, AccountDocument>,
     /// How deliveries are sent.
     pub delivery: DeliveryConfig,
-    /// How long history is kept.
+    /// How long history is kept, and when it is checked.
     pub retention: RetentionConfig,
 }
 
@@ -235,13 +235,33 @@ impl Default for DeliveryConfig {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionConfig {
-    /// Days that events are kept at least. Not enforced by this version: nothing is deleted yet.
+    /// Days that events are kept at least. Of what is older the last event of each entity stays.
     #[schemars(range(min = 1, max = 36500))]
     pub days: u32,
+    /// Bytes of the log on disk beyond which older events go before their days are over. Without it only days count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64", range(min = 1))]
+    pub max_bytes: Option<u64>,
+    /// Whether events go although a subscription has not read them yet. It is then told by `subscription.history_cut`.
+    pub force: bool,
+    /// When the log is verified and the states are folded anew and compared.
+    pub check: Check,
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { days: 90 }
+        Self { days: 90, max_bytes: None, force: false, check: Check::Nightly }
     }
+}
+
+/// When the log is verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Check {
+    /// Each night at 02:00 UTC.
+    #[default]
+    Nightly,
+    /// Only when somebody asks.
+    Off,
 }

@@ -35,7 +35,7 @@ use serde_json::Value;
 use url::Url;
 
 pub use document::{
-    AccountDocument, BudgetConfig, DeliveryConfig, Document, Durability, Engine, Initial, RetentionConfig,
+    AccountDocument, BudgetConfig, Check, DeliveryConfig, Document, Durability, Engine, Initial, RetentionConfig,
     SecurityDocument, ServerConfig, StoreConfig,
 };
 use draft::Draft;
@@ -59,7 +59,7 @@ pub struct Config {
     pub accounts: Vec<Account>,
     /// How deliveries are sent.
     pub delivery: DeliveryConfig,
-    /// How long history is kept.
+    /// How long history is kept, and when it is checked.
     pub retention: RetentionConfig,
 }
 

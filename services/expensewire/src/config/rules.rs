@@ -29,9 +29,9 @@ pub(super) fn resolve(document: Document, misnamed: BTreeMap<String, AccountDocu
     let security = security(&document, draft);
     let named = document.accounts.into_iter().map(|(name, account)| (name.to_string(), account));
     let accounts = accounts(named.chain(misnamed).collect(), draft);
-    let retention = KeyPath::new(["retention", "days"]);
-    if draft.origins.is_set(&retention) {
-        draft.warning(&retention, "is not enforced by this version: no event is deleted yet");
+    if document.retention.force {
+        let what = "a subscription that is behind may lose events";
+        draft.warning(&KeyPath::new(["retention", "force"]), what);
     }
     if document.store.durability == Durability::ProcessCrash {
         let what = "a power cut may lose events that were acknowledged, and leave a store that does not open";

@@ -121,7 +121,7 @@ fn an_unknown_key_comes_with_the_one_that_was_meant() {
     assert_eq!(account("[delivery]\nallow_htp = true").hint(), "did you mean `allow_http`?");
     assert_eq!(account("[acounts]\n").hint(), "did you mean `accounts`?");
     assert_eq!(account("[accounts.acme.budget]\nper10s = 3").hint(), "did you mean `per_10s`?");
-    assert_eq!(account("[retention]\nquux = 3").hint(), "the keys here are days");
+    assert_eq!(account("[retention]\nquux = 3").hint(), "the keys here are check, days, force, max_bytes");
     assert_eq!(account("").env("DELIVERY__TIMEOUT", "3").hint(), "did you mean `timeout_s`?");
 }
 
@@ -324,9 +324,9 @@ fn show_tells_each_key_with_its_origin_and_reads_back_as_the_same() {
 
 #[test]
 fn what_is_allowed_and_dangerous_is_warned_of() {
-    let more = "budget.per_10s = 500\n[retention]\ndays = 30\n[store]\ndurability = 'process-crash'";
+    let more = "budget.per_10s = 500\n[retention]\nforce = true\n[store]\ndurability = 'process-crash'";
     let warned: Vec<String> = account(more).loaded().warnings.iter().map(|w| w.key.to_string()).collect();
-    assert_eq!(warned, ["accounts.acme.budget.per_10s", "retention.days", "store.durability"]);
+    assert_eq!(warned, ["accounts.acme.budget.per_10s", "retention.force", "store.durability"]);
     assert_eq!(Setup::new("[server]\n").loaded().warnings[0].key.to_string(), "accounts");
 }
 

@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::keeper::{self, Keeper};
 use crate::config::{Account, Config};
 
 /// How often the store's size and end are put into the metrics.
@@ -54,6 +55,7 @@ impl Parts {
         self.spawn_dispatcher(events_appended)?;
         self.spawn_api(listener, status, handle)?;
         self.spawn_store_metrics()?;
+        self.spawn_keeper()?;
         Ok(self.running)
     }
 
@@ -120,6 +122,21 @@ impl Parts {
         Ok(())
     }
 
+    fn spawn_keeper(&mut self) -> Result<()> {
+        let metrics = keeper::Metrics::register(&self.registry)?;
+        let accounts = self.config.accounts.iter().map(|account| account.name.clone()).collect();
+        let keeper = Keeper::new(self.store.clone(), self.config.retention.clone(), accounts, metrics);
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = keeper.run() => {}
+            }
+            ("keeper of the log", Ok(()))
+        });
+        Ok(())
+    }
+
     fn spawn_store_metrics(&mut self) -> Result<()> {
         let last = IntGauge::new("expensewire_log_last_sequence", "Sequence of the last durable event.")?;
         let bytes = IntGauge::new("expensewire_store_bytes", "Bytes that the store takes on disk.")?;
@@ -181,6 +198,7 @@ fn account_config(account: &Account) -> poller::AccountConfig {
             per_60s: account.budget.per_60s,
             share: account.budget.share,
         },
+        download_waits: expensify_client::DOWNLOAD_WAITS.to_vec(),
     }
 }
 

@@ -7,8 +7,10 @@ use tokio::net::TcpListener;
 
 use crate::world::World;
 
-/// What is left out: nothing here reverts a payment, and a delivery is given up only after days.
-const NOT_HERE: [EventType; 2] = [EventType::ReportReimbursementReverted, EventType::SubscriptionExhausted];
+/// What is left out: nothing here reverts a payment, a delivery is given up only after days, and events are removed only
+/// when they are days old.
+const NOT_HERE: [EventType; 3] =
+    [EventType::ReportReimbursementReverted, EventType::SubscriptionExhausted, EventType::SubscriptionHistoryCut];
 
 /// A receiver that is gone: who posts to it gets 410.
 async fn gone() -> String {

@@ -5,7 +5,7 @@ const REPORT_DIGITS: usize = 11;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The new spelling of a report id: a decimal one becomes `R` and eleven base-62 digits; any other text stays as it is.
-pub(crate) fn report_id(text: &str) -> String {
+pub fn report_id(text: &str) -> String {
     let text = text.trim();
     decimal(text).and_then(encode).unwrap_or_else(|| text.to_owned())
 }

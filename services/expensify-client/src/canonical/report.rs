@@ -34,6 +34,12 @@ pub(crate) fn id_for_notice(value: Option<&Value>) -> String {
     value.and_then(|v| scalar::id("reportID", v).ok().flatten()).unwrap_or_else(|| "a report without id".to_owned())
 }
 
+/// The canonical id that a cell holds, if it holds one.
+pub(crate) fn id_of(value: &Value) -> Option<String> {
+    let id = scalar::id("reportID", value).ok().flatten()?;
+    Some(ids::report_id(&id))
+}
+
 /// The report that a row shows, and what is worth a notice about it.
 pub(crate) fn report(row: &Row, notice: &mut dyn FnMut(String)) -> Result<Report, RowFault> {
     let cells = &Cells::new(REPORT, &row.report).ok_or(RowFault::List("report"))?;

@@ -188,6 +188,37 @@ fn a_fault_costs_its_report_and_completeness_only() {
 }
 
 #[test]
+fn a_row_that_cannot_be_read_is_named_as_far_as_its_id_is_there() {
+    let finished = |lines: &[String]| {
+        let mut reader = RowReader::new(nonce(), DigestKey::from_bytes([0; 32]));
+        for line in lines {
+            match line.as_str() {
+                "too long" => reader.line_too_long(br#"{"t":"row","i":1,"report":["2080715894610667",null,"#),
+                line => drop(reader.line(Bytes::from(line.to_owned())).and_then(|row| reader.report(&row))),
+            }
+        }
+        reader.finish()
+    };
+    let mut whole = lines(&["R1", "R2", "R3"]);
+    whole[2] = "too long".to_owned();
+    let read = finished(&whole);
+    assert_eq!(read.completeness, Completeness::Incomplete(Incompleteness::Faults { reports: 1 }), "no row is missing");
+    assert_eq!((read.unrendered, read.unnamed), (vec!["R009WqAY45L1".to_owned()], 0));
+
+    whole[2] = row(1, "R2", "").replace("null", "");
+    let read = finished(&whole);
+    assert_eq!(
+        (read.lost, read.unrendered.len(), read.unnamed),
+        (1, 0, 0),
+        "it was yielded as a row: {:?}",
+        read.drift
+    );
+    whole[2] = r#"{"t":"fault","i":1,"reportID":null,"message":"?"}"#.to_owned();
+    whole[4] = end(3, 1);
+    assert_eq!(finished(&whole).unnamed, 1);
+}
+
+#[test]
 fn several_whole_blocks_are_taken_and_noticed() {
     let two = file(&lines(&["R1"])) + &file(&lines(&["R2"]));
     let reading = read_text(&two);

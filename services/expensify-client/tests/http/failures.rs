@@ -126,11 +126,11 @@ async fn a_download_too_long_for_one_look_is_read_whole() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_too_long_is_given_up() {
+async fn a_line_that_is_too_long_is_passed_over() {
     let (_upstream, url) = exporting(vec![Box::new(|_| (200, "x".repeat(17 * 1024 * 1024)))]).await;
     let (client, _) = client(config(&url));
-    let error = read_all(&client).await.unwrap_err();
-    assert!(matches!(error, ClientError::TooLarge { .. }), "{error}");
+    let (reports, end) = read_all(&client).await.unwrap();
+    assert_eq!((reports.len(), end.completeness), (0, Completeness::Incomplete(Incompleteness::NotOurs)));
 }
 
 #[tokio::test]

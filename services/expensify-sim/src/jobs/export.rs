@@ -42,7 +42,7 @@ pub(super) fn run(call: &Call<'_>) -> JobResult {
     let content = render(call, &recognised, reports.clone());
     let requests = call.sim.counters().requests;
     let first = names.first().map_or("", String::as_str);
-    let n = call.sim.exports().rendered((read_at, requests), reports.len(), content.len(), first);
+    let n = call.sim.exports().rendered((read_at, requests), (filter.ids(), reports.len()), content.len(), first);
     for name in &names {
         call.sim.files().keep(FileSystem::IntegrationServer, name.clone(), content.clone());
     }
@@ -105,9 +105,10 @@ fn select(call: &Call<'_>, filter: &ReportFilter, limit: usize, read_at: Timesta
 }
 
 fn render(call: &Call<'_>, recognised: &Recognised, mut reports: Vec<Arc<Report>>) -> Bytes {
+    let zone_s = call.sim.settings().zone_s;
     let (plan, mut form) = {
         let mut faults = call.sim.fault_state();
-        (Plan::draw(&mut faults, &mut reports), ReportForm::draw(&mut faults, call.moment.server))
+        (Plan::draw(&mut faults, &mut reports), ReportForm::draw(&mut faults, call.moment.server, zone_s))
     };
     {
         let mut counters = call.sim.counters();

@@ -70,6 +70,11 @@ impl ReportFilter {
         }
     }
 
+    /// How many reports it names.
+    pub(super) fn ids(&self) -> usize {
+        self.reports.as_ref().map_or(0, BTreeSet::len)
+    }
+
     /// Whether a report passes.
     pub(super) fn keeps(&self, report: &Report) -> bool {
         let anchor = report.anchor_day();

@@ -1,12 +1,18 @@
 //! Dates as the Integration Server writes and reads them: UTC, `yyyy-MM-dd` and `yyyy-MM-dd HH:mm:ss`, blank for never.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// `yyyy-MM-dd HH:mm:ss` in UTC.
 pub(crate) fn date_time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// What [`date_time`] wrote.
+pub(crate) fn parse_date_time(text: &str) -> Option<Timestamp> {
+    let civil = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
+    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// As [`date_time`]; blank when it never happened.
@@ -46,6 +52,8 @@ mod tests {
         let at: Timestamp = "2026-04-02T09:14:21.987Z".parse().unwrap();
         assert_eq!(date_time(at), "2026-04-02 09:14:21");
         assert_eq!(optional_date_time(None), "");
+        assert_eq!(parse_date_time("2026-04-02 09:14:21"), "2026-04-02T09:14:21Z".parse().ok());
+        assert_eq!(parse_date_time(""), None);
     }
 
     #[test]

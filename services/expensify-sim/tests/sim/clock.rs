@@ -47,6 +47,27 @@ async fn what_the_server_writes_is_on_its_clock_and_the_journal_is_not() {
 }
 
 #[tokio::test]
+async fn a_zone_moves_what_is_written_and_nothing_that_is_compared() {
+    let up = start(calm()).await;
+    let id = up.in_state("APPROVED");
+    let plain = up.row(&id).await.unwrap();
+    up.sim.set_settings(Settings { zone_s: -5 * 3_600, ..Settings::default() }).unwrap();
+    let moved = up.row(&id).await.unwrap();
+    let moment = |date: &serde_json::Value| {
+        let civil = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", date.as_str().unwrap()).unwrap();
+        civil.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
+    };
+    for path in ["/created", "/submitted", "/approved", "/approvers/0/date", "/actionList/0/created"] {
+        let [plain, moved] = [&plain, &moved].map(|row| moment(row.pointer(path).unwrap()));
+        assert_eq!(plain.duration_since(moved), SignedDuration::from_hours(5), "{path}");
+    }
+    assert_eq!(moved["reimbursed"], "");
+    let off = parsed(&date(&up).await.unwrap()).duration_since(Timestamp::now());
+    assert!(off.abs() <= SignedDuration::from_secs(2));
+    assert!(up.sim.set_settings(Settings { zone_s: 15 * 3_600, ..Settings::default() }).is_err());
+}
+
+#[tokio::test]
 async fn an_export_takes_as_long_as_its_reports_need() {
     let settings = Settings { render_us_per_report: 5_000, ..Settings::default() };
     let up = start(SimConfig { settings, ..calm() }).await;

@@ -1,14 +1,15 @@
 //! Events, as they are stored: the bytes that were signed are the bytes shown.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
+use bytes::{BufMut, BytesMut};
 use event_model::{EventId, Sequence};
-use event_store::StoredEvent;
+use event_store::{EventStore, StoredEvent};
 use http::{Uri, header};
 
 use super::{InPath, linked};
@@ -20,24 +21,67 @@ use crate::{
     state::Api,
 };
 
-/// `GET /v1/events?after=&limit=&type=&account=&subject=&since=`
+/// Bytes of a page beside its events and its query: names, and two numbers of at most 20 digits.
+const FRAME_BYTES: usize = 128;
+
+/// `GET /v1/events?after=&limit=&type=&account=&subject=&since=&bootstrap=`
 ///
 /// `next` is where the page ends, to be given as `after` for the following one. With a filter a page may have fewer events
 /// than the limit, even none, and still not be the last: that one is reached when `next` is `last`.
 pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Refusal> {
-    let last = api.deps.store.last_sequence();
-    let mut params = Params::of(&uri, &[&["after", "limit"], &EventQuery::NAMES[..]].concat());
+    let store = &api.deps.store;
+    let last = store.last_sequence();
+    let mut params = Params::of(&uri, &[&["after", "limit", "bootstrap"], &EventQuery::NAMES[..]].concat());
     let after = after(&mut params, last);
     let limit = params.limit();
+    let bootstrap = bootstrap(&mut params);
     let query = EventQuery::read(&mut params);
     params.finish()?;
-    let after = start(&api, &query, after.unwrap_or(Sequence::START)).await?;
+    let asked = after.unwrap_or(Sequence::START);
+    let after = start(store, &query, asked).await?;
     let bounds = Bounds { events: limit, bytes: MAX_PAGE_BYTES, scanned: MAX_SCAN };
-    let found = page::read(&api.deps.store, &query, after, bounds).await?;
-    let next = (found.next < last).then(|| with(&uri, &[("after", &found.next.to_string())]));
+    let found = page::read(store, &query, after, bounds).await?;
+    // Asked afterwards: had it moved past the page meanwhile, the page would have gaps.
+    let horizon = store.horizon();
+    let state_first = state_first(&query, asked, after, horizon, bootstrap)?;
+    let next = (found.next < last).then(|| {
+        let bootstrap = state_first.then_some(("bootstrap", "true"));
+        let position = found.next.to_string();
+        let changes: Vec<_> = [("after", position.as_str())].into_iter().chain(bootstrap).collect();
+        with(&uri, &changes)
+    });
     // The log may have grown while it was read.
-    let body = written(&found, last.max(found.next));
+    let body = written(&found, last.max(found.next), next.as_deref());
     Ok(linked(json(body), next.as_deref()))
+}
+
+/// Whether what retention left below the horizon is taken for what it is: state, and no history.
+pub(super) fn bootstrap(params: &mut Params) -> bool {
+    let read = |text: &str| text.parse::<bool>().map_err(|_| "must be true or false");
+    params.one("bootstrap", read).unwrap_or(false)
+}
+
+/// Whether reading gives what retention left below the horizon: the state first, then every change. The beginning is always
+/// answered so, everything else only when it is asked for. Who asks for changes is refused when some of them are gone:
+/// after a position, or since a time, which then lies at the horizon or below.
+pub(super) fn state_first(
+    query: &EventQuery,
+    asked: Sequence,
+    start: Sequence,
+    horizon: Sequence,
+    bootstrap: bool,
+) -> Result<bool, Refusal> {
+    let is_cut = match query.since {
+        // Of what was removed no time is known: the horizon itself may be all that is left of long ago.
+        Some(_) => asked < horizon && start <= horizon,
+        None => start < horizon,
+    };
+    let from_start = query.since.is_none() && asked == Sequence::START;
+    match is_cut {
+        true if bootstrap || from_start => Ok(true),
+        true => Err(Refusal::Gone { earliest: horizon }),
+        false => Ok(bootstrap),
+    }
 }
 
 /// `GET /v1/events/{sequence}`
@@ -49,7 +93,10 @@ pub(super) async fn show(State(api): State<Arc<Api>>, InPath(id): InPath<String>
         ));
     }
     let sequence = id.parse().map(Sequence).map_err(|_| wrong("must be the sequence of an event"))?;
-    let missing = || Refusal::NotFound { what: "event", id: cut(&id) };
+    let missing = || match api.deps.store.horizon() {
+        earliest if Sequence::START < sequence && sequence <= earliest => Refusal::Gone { earliest },
+        _ => Refusal::NotFound { what: "event", id: cut(&id) },
+    };
     let event = api.deps.store.event(sequence).await?.ok_or_else(missing)?;
     Ok(json(Body::from(event.body)))
 }
@@ -69,24 +116,32 @@ pub(super) fn position(text: &str, last: Sequence) -> Result<Sequence, String> {
     }
 }
 
-/// Where reading begins: after `after`, and not long before what `since` asks for.
-pub(super) async fn start(api: &Api, query: &EventQuery, after: Sequence) -> Result<Sequence, Refusal> {
+/// Where reading begins: after `after`, and after what was all observed before `since`.
+pub(super) async fn start(store: &EventStore, query: &EventQuery, after: Sequence) -> Result<Sequence, Refusal> {
     let Some(since) = query.since else { return Ok(after) };
-    Ok(after.max(page::position_before(&api.deps.store, since).await?))
+    Ok(after.max(store.first_since(since).await?))
 }
 
-/// `{"events":[…],"next":…,"last":…}` around the stored bytes, which are shared and not copied.
-fn written(page: &Page, last: Sequence) -> Body {
-    let mut pieces = Vec::with_capacity(page.events.len() * 2 + 2);
-    pieces.push("{\"events\":[".into());
+/// `{"events":[…],"next":…,"last":…}` around the stored bytes, and `next_query` unless it is the last page. One piece: a
+/// thousand small ones cost more to send than to copy.
+fn written(page: &Page, last: Sequence, next: Option<&str>) -> Body {
+    let bytes: usize = page.events.iter().map(|event| event.body.len() + 1).sum();
+    let query = next.and_then(|next| next.split_once('?')).map(|(_, query)| query);
+    let mut text = BytesMut::with_capacity(bytes + query.map_or(0, str::len) + FRAME_BYTES);
+    text.put_slice(b"{\"events\":[");
     for (index, StoredEvent { body, .. }) in page.events.iter().enumerate() {
         if index > 0 {
-            pieces.push(",".into());
+            text.put_u8(b',');
         }
-        pieces.push(body.clone());
+        text.put_slice(body);
     }
-    pieces.push(format!("],\"next\":{},\"last\":{last}}}", page.next).into());
-    Body::from_stream(futures_util::stream::iter(pieces.into_iter().map(Ok::<bytes::Bytes, Infallible>)))
+    text.put_slice(format!("],\"next\":{},\"last\":{last}", page.next).as_bytes());
+    if let Some(query) = query {
+        // An encoded query has nothing that JSON would have to escape.
+        text.put_slice(format!(",\"next_query\":\"{query}\"").as_bytes());
+    }
+    text.put_u8(b'}');
+    Body::from(text.freeze())
 }
 
 fn json(body: Body) -> Response {

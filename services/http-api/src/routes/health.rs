@@ -20,7 +20,7 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   POST   /v1/subscriptions/{id}/pause      also /resume and /test
   POST   /v1/subscriptions/{id}/rotate-secret  {\"secret\", \"overlap_s\", \"scheme\"}: another one signs, the old one for a while too
   GET    /v1/subscriptions/{id}/public-keys    of the signatures v1a
-  GET    /v1/events                        ?after=&limit=&type=&account=&subject=&since=
+  GET    /v1/events                        ?after=&limit=&type=&account=&subject=&since=&bootstrap=
   GET    /v1/events/{sequence}
   GET    /v1/events/stream                 server-sent events; Last-Event-ID or ?after=
   GET    /v1/accounts                      also /v1/accounts/{name}
@@ -28,6 +28,8 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   POST   /v1/accounts/{name}/release       {\"scope\", \"ceiling\"}: what is withheld as missing is gone indeed
   GET    /v1/event-types                   also /v1/event-types/{type} and /v1/event-types/{type}/schema
   GET    /v1/entities/{kind}/{id}          ?account=
+  POST   /v1/log/verify                    also /v1/state/check and /v1/state/rebuild; lines of JSON as it goes on
+  GET    /v1/log/export                    ?after=&to=; also /v1/log/tables: lines of JSON, what a backup is made of
   GET    /metrics  /livez  /readyz
 ";
 

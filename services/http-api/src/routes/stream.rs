@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::events::{after, position, start};
+use super::events::{after, bootstrap, position, start, state_first};
 use crate::{
     config::{HEARTBEAT, MAX_STREAM_BYTES, READ_BATCH, RECONNECT_MS},
     metrics::OpenStream,
@@ -38,11 +38,13 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// One piece of a stream: small, so that what one client holds is small.
 const PIECE: Bounds = Bounds { events: READ_BATCH, bytes: MAX_STREAM_BYTES, scanned: READ_BATCH };
 
-/// `GET /v1/events/stream?after=&type=&account=&subject=&since=`, or with `Last-Event-ID`; from now on without either.
+/// `GET /v1/events/stream?after=&type=&account=&subject=&since=&bootstrap=`, or with `Last-Event-ID`; from now on without
+/// either.
 pub(super) async fn open(State(api): State<Arc<Api>>, headers: HeaderMap, uri: Uri) -> Result<Response, Refusal> {
     let last = api.deps.store.last_sequence();
-    let mut params = Params::of(&uri, &[&["after"], &EventQuery::NAMES[..]].concat());
+    let mut params = Params::of(&uri, &[&["after", "bootstrap"], &EventQuery::NAMES[..]].concat());
     let after = after(&mut params, last);
+    let bootstrap = bootstrap(&mut params);
     let query = EventQuery::read(&mut params);
     let resumed = resumed(&headers, &mut params, last);
     params.finish()?;
@@ -50,8 +52,11 @@ pub(super) async fn open(State(api): State<Arc<Api>>, headers: HeaderMap, uri: U
     let place = place.map_err(|_| Refusal::Busy("all places for streams are taken"))?;
     // A browser that reconnects repeats the address it first had: where it stopped counts for more.
     let from_start = if query.since.is_some() { Sequence::START } else { last };
-    let after = start(&api, &query, resumed.or(after).unwrap_or(from_start)).await?;
+    let store = &api.deps.store;
+    let asked = resumed.or(after).unwrap_or(from_start);
+    let after = start(store, &query, asked).await?;
     let feed = Feed {
+        state_first: state_first(&query, asked, after, store.horizon(), bootstrap)?,
         tail: api.deps.store.tail(),
         query,
         after,
@@ -90,6 +95,8 @@ struct Feed {
     query: EventQuery,
     /// Everything up to here was looked at.
     after: Sequence,
+    /// What retention left below the horizon is wanted. Otherwise the stream ends should retention be forced past it.
+    state_first: bool,
     /// The last `id:` that the client was sent.
     told: Sequence,
     greeted: bool,
@@ -119,15 +126,24 @@ impl Feed {
             // Seen before the log is read: what is appended after the reading wakes the wait below.
             self.tail.borrow_and_update();
             let before = self.after;
-            match self.read().await {
+            let read = self.read().await;
+            if !self.state_first && before < self.api.deps.store.horizon() {
+                tracing::info!(after = %before, "a stream of events ends: retention has passed it");
+                return None;
+            }
+            match read {
                 Ok(Some(piece)) => return Some(piece),
                 Ok(None) if Instant::now() >= self.beat_at => return Some(self.heartbeat()),
                 Ok(None) if self.after > before => {}
-                Ok(None) => match self.wait().await {
-                    Woken::Grown => {}
-                    Woken::Beat => return Some(self.heartbeat()),
-                    Woken::Ended => return None,
-                },
+                Ok(None) => {
+                    // It has the whole state: from here on changes are wanted.
+                    self.state_first = false;
+                    match self.wait().await {
+                        Woken::Grown => {}
+                        Woken::Beat => return Some(self.heartbeat()),
+                        Woken::Ended => return None,
+                    }
+                }
                 Err(error) => {
                     tracing::error!(%error, "a stream of events ends early");
                     return None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, response::Response};
 use data_encoding::BASE64URL_NOPAD;
 use event_model::{
-    Subscription, SubscriptionId,
+    Sequence, Subscription, SubscriptionId,
     delivery::{Payload, PendingDelivery, PendingState},
     subscription::Status,
 };
@@ -89,6 +89,10 @@ async fn planned_creation(api: &Api, body: Map<String, Value>) -> Result<Plan, R
     let id = SubscriptionId::from_unique(&unique()).map_err(|error| Refusal::Encoding(Box::new(error)))?;
     let secret = creation.secret.take().unwrap_or_else(Secret::drawn);
     let subscription = creation.complete(faults, id, sealer, &secret, Timestamp::now())?;
+    let earliest = api.deps.store.horizon();
+    if Sequence::START < subscription.start_after && subscription.start_after < earliest {
+        return Err(Refusal::Gone { earliest });
+    }
     if subscription.challenge {
         challenge(api, &subscription).await?;
     }

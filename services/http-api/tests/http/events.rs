@@ -103,7 +103,7 @@ async fn a_request_looks_at_a_bounded_number_of_events_and_says_where_it_stopped
     let drafts = (0..10_050).map(|n| draft(&format!("R{n}"), EventType::ReportCreated, 1)).collect();
     service.store.append(drafts).await.expect("appended");
     let page = service.get_json("/v1/events?type=card.*").await;
-    assert_eq!(page, json!({"events": [], "next": 10_000, "last": 10_050}));
+    assert_eq!(page, json!({"events": [], "next": 10_000, "last": 10_050, "next_query": "type=card.*&after=10000"}));
     let page = service.get_json("/v1/events?type=card.*&after=10000").await;
     assert_eq!(page, json!({"events": [], "next": 10_050, "last": 10_050}));
 }

@@ -127,8 +127,7 @@ impl Service {
         let slow_check_begun = Arc::new(Notify::new());
         let watcher = Arc::new(Watcher::default());
         let challenged = Arc::default();
-        let policy =
-            Policy { slow_check_begun: Arc::clone(&slow_check_begun), challenged: Arc::clone(&challenged) };
+        let policy = Policy { slow_check_begun: Arc::clone(&slow_check_begun), challenged: Arc::clone(&challenged) };
         let deps = Deps {
             store: store.clone(),
             sealer: Sealer::new(SEALING_KEY),

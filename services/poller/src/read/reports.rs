@@ -22,9 +22,12 @@ pub(super) async fn reports(shift: &Shift, asked: ReportsAsked) -> Result<Read, 
     let broken = take_in(shift, &mut rows, &mut reading).await?;
     let end = rows.finish();
     let took = SignedDuration::try_from(end.rendering + end.downloading).unwrap_or(SignedDuration::MAX);
-    let complete = broken.is_none() && end.completeness == Completeness::Complete;
+    let complete = broken.is_none() && end.names_all(reading.rows());
 
     let mut scribe = shift.scribe().await;
+    for id in &end.unrendered {
+        scribe.unrendered(&mut reading, id);
+    }
     for notice in &end.drift {
         info!(account = %account.name(), notice, "the export is not as expected");
         scribe.notice(&watch, notice, Timestamp::now());
@@ -35,8 +38,8 @@ pub(super) async fn reports(shift: &Shift, asked: ReportsAsked) -> Result<Read, 
     account.metrics.rows(account.name(), judged, ingested.parsed);
     match (broken, end.completeness) {
         (Some(error), _) => Err(error.into()),
-        (None, Completeness::Incomplete(reason)) => Err(ReadError::Incomplete(reason)),
-        (None, Completeness::Complete) => Ok(Read { ingested, requests: end.requests, took, bytes: end.bytes }),
+        (None, Completeness::Incomplete(reason)) if !complete => Err(ReadError::Incomplete(reason)),
+        (None, _) => Ok(Read { ingested, requests: end.requests, took, bytes: end.bytes }),
     }
 }
 

@@ -57,7 +57,7 @@ impl Scribe {
         let shown: u64 =
             self.records.iter().filter(|(name, _)| is_sweep(name)).filter_map(|(_, record)| record.entities).sum();
         let withheld = self.reports.absences.withheld()?.clone();
-        Some(Withheld { of: shown.max(1).saturating_add(withheld.missing), ..withheld })
+        Some(Withheld { of: shown.saturating_add(withheld.missing), ..withheld })
     }
 
     pub(super) async fn lose(&mut self, lost: LostScope, at: Timestamp) -> Result<(), StoreError> {
@@ -84,7 +84,8 @@ impl Scribe {
     async fn tell_access(&mut self, at: Timestamp) -> Result<(), StoreError> {
         let paths = Paths::default();
         let account = &self.config.account;
-        let seen = Seen { account, observed_at: at, not_before: None, baselined: true, paths: &paths };
+        let seen =
+            Seen { account, observed_at: at, not_before: None, told_until: None, baselined: true, paths: &paths };
         let draft = access_draft(&seen, self.told_access.as_ref(), &self.access);
         self.append(draft.into_iter().collect()).await
     }

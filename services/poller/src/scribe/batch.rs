@@ -32,12 +32,15 @@ pub(super) struct Pending {
 /// What surrounds an observation of a report.
 #[derive(Clone, Debug)]
 pub(super) struct Circumstances {
+    pub started_at: Timestamp,
     pub observed_at: Timestamp,
     pub not_before: Option<Timestamp>,
+    /// The last look or telling, on the upstream's clock.
+    pub told_until: Option<Timestamp>,
     pub baselined: bool,
     pub paths: Arc<Paths>,
-    /// Of a read by ids: when it was sent.
-    pub by_id_at: Option<Timestamp>,
+    /// It is a read by ids.
+    pub by_id: bool,
 }
 
 /// The reports that wait, in the order of their rows. One batch serves all readings: so no report waits in two, and a row
@@ -81,14 +84,15 @@ impl Batch {
     }
 
     /// Takes a report out again: nothing is said of it.
-    pub fn remove(&mut self, id: &str) {
-        let Some(place) = self.places.remove(id) else { return };
+    pub fn remove(&mut self, id: &str) -> Option<Pending> {
+        let place = self.places.remove(id)?;
         let removed = self.rows.remove(place);
         self.events -= removed.drafts.len();
         self.bytes -= bytes_of(&removed.drafts);
         for later in self.places.values_mut().filter(|later| **later > place) {
             *later -= 1;
         }
+        Some(removed)
     }
 
     /// All that waits; nothing waits any more.

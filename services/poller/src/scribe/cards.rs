@@ -66,7 +66,7 @@ impl Scribe {
             read.cards.iter().filter(|card| !self.belongs_elsewhere(card, &read.domain)).cloned().collect();
         let objects: Vec<Value> = cards.iter().map(object_of).collect();
         let unknown = Shown::beside_model(EntityKind::Card, &objects);
-        let paths = Paths { set_aside: before.volatility.set_aside().clone(), new: before.columns.new_in(&unknown) };
+        let paths = Paths { set_aside: before.set_aside(), new: before.columns.new_in(&unknown) };
 
         let mut drafts = self.feed_drafts(read, &before, &paths, &mut cards).await?;
         let (mut tally, mut changes) = (Tally::default(), drafts.len() as u64);
@@ -76,13 +76,14 @@ impl Scribe {
             changes += u64::from(of_card.iter().any(|draft| !draft.event_type.is_snapshot()));
             drafts.extend(of_card);
         }
+        self.note_unknown(&watch, &unknown, read.observed_at);
         self.tell(drafts).await?;
         let gone = self.note_absent_cards(&name, read);
         self.tell_removed(EntityKind::Card, &name, &gone, read.observed_at).await?;
 
         let record = self.record(&name);
-        record.columns.take_in(unknown);
-        let set_aside = record.volatility.after_read(tally, cards.len() as u64);
+        let mut set_aside = record.columns.take_in(unknown, read.started_at);
+        set_aside.extend(record.volatility.after_read(tally, cards.len() as u64));
         (record.fresh_as_of, record.entities) = (Some(read.started_at), Some(cards.len() as u64));
         record.refused_since = None;
         let withheld = record.absences.withheld().is_some();
@@ -129,15 +130,18 @@ impl Scribe {
             return Ok(Vec::new());
         }
         let known = self.known(state).await?;
-        Ok(card_drafts(&self.seen_card(&card.card_id, read, before, paths), known.as_ref(), card))
+        let last_shown = before.missing.get(&card.card_id).map(|missing| missing.last_shown);
+        let paths = before.paths_for(last_shown, paths);
+        Ok(card_drafts(&self.seen_card(&card.card_id, read, before, &paths), known.as_ref(), card))
     }
 
     fn seen_card<'a>(&'a self, id: &str, read: &CardsSeen, before: &WatchRecord, paths: &'a Paths) -> Seen<'a> {
-        let missing = before.missing.get(id).and_then(|missing| missing.last_shown);
+        let last_shown = before.missing.get(id).map_or(before.fresh_as_of, |missing| missing.last_shown);
         Seen {
             account: &self.config.account,
             observed_at: read.observed_at,
-            not_before: missing.or(before.fresh_as_of).filter(|at| *at < read.observed_at),
+            not_before: last_shown.filter(|at| *at < read.observed_at),
+            told_until: None,
             baselined: self.is_baselined(&Watch::Cards(read.domain.clone()).name(), before),
             paths,
         }

@@ -29,12 +29,19 @@ impl Scribe {
     pub(super) fn circumstances(&self, reading: &Reading, id: &str, whereabouts: &Whereabouts) -> Circumstances {
         let before = self.before(id, whereabouts, reading.asked.today);
         Circumstances {
+            started_at: reading.started_at,
             observed_at: reading.rendered_by,
             not_before: before.not_before.filter(|at| *at < reading.rendered_by),
+            told_until: before.not_before.map(|at| self.on_their_clock(at)),
             baselined: before.baselined,
             paths: std::sync::Arc::clone(&reading.paths),
-            by_id_at: reading.by_id_at(),
+            by_id: reading.is_by_id(),
         }
+    }
+
+    /// `at` on the upstream's clock.
+    pub(super) fn on_their_clock(&self, at: Timestamp) -> Timestamp {
+        at.checked_add(self.clock_offset).unwrap_or(at)
     }
 
     /// Takes in that it is `now`: when the clock has been set back, what lies in the future is forgotten.
@@ -52,6 +59,7 @@ impl Scribe {
             for missing in missing.values_mut() {
                 missing.last_shown = missing.last_shown.filter(past);
                 missing.since = missing.since.min(now);
+                missing.unshown = missing.unshown.filter(|unshown| unshown.answered_at <= now);
             }
         };
         forget(&mut self.reports.missing);
@@ -65,7 +73,13 @@ impl Scribe {
             gap.reports_from = gap.reports_from.filter(past);
             gap.until = gap.until.map(|until| until.min(now));
         }
+        self.sight.undetailed.values_mut().for_each(|last_shown| *last_shown = last_shown.filter(past));
         self.reports.doubted.clear();
+    }
+
+    /// Whether an answer of `at` came before the clock was set back: what it says is true, but nobody knows when it was.
+    pub(super) fn is_of_another_clock(&self, at: Timestamp) -> bool {
+        at > self.newest
     }
 
     /// `whereabouts` are those that a report that is not known has now.
@@ -82,7 +96,7 @@ impl Scribe {
         }
         let not_before = self.index.as_of(id).or_else(|| self.had_to_be_shown(whereabouts, today));
         let day = whereabouts.day.unwrap_or(today);
-        Before { not_before, baselined: self.reports.shape.has_seen(day) }
+        Before { not_before, baselined: self.reports.has_seen(whereabouts.policy.as_ref(), day) }
     }
 
     /// Start of the last complete read that had to show a report that stands there.
@@ -114,23 +128,34 @@ impl Scribe {
     }
 
     /// A read has shown something of the report that it could not say. When it is judged at last, the change may lie before
-    /// that read.
-    pub(super) fn remember_doubt(&mut self, reading: &Reading, id: &str) {
+    /// that read. `waiting` is what was to be said of it by an earlier row of the same file.
+    pub(super) fn remember_doubt(&mut self, reading: &Reading, id: &str, waiting: Option<&Circumstances>) {
         if self.reports.doubted.len() < MAX_DOUBTED && !self.reports.doubted.contains_key(id) {
-            let before = self.before(id, &Whereabouts::default(), reading.asked.today);
+            let unjudged = || self.before(id, &Whereabouts::default(), reading.asked.today);
+            let before = waiting.map(|seen| Before { not_before: seen.not_before, baselined: seen.baselined });
+            let before = before.unwrap_or_else(unjudged);
             self.reports.doubted.insert(id.to_owned(), before);
         }
     }
 
-    /// The report was judged: nothing of the time before has to be remembered. But when it was missing or in doubt and a read by
-    /// its id has shown it, sent at `by_id_at`, the last reads of the exports did not: their starts say nothing about it.
-    pub(super) fn is_judged(&mut self, id: &str, by_id_at: Option<Timestamp>) {
+    /// The report was judged by a read that began at `started_at`: nothing of the time before has to be remembered, unless a
+    /// younger read has missed it. But when it was missing or in doubt and a read by its id has shown it, the last reads of the
+    /// exports did not: their starts say nothing about it.
+    pub(super) fn is_judged(&mut self, id: &str, started_at: Timestamp, by_id: bool) {
         if self.reports.missing.is_empty() && self.reports.doubted.is_empty() {
             return;
         }
-        let odd = self.reports.missing.remove(id).is_some() | self.reports.doubted.remove(id).is_some();
-        if odd && by_id_at.is_some() {
-            self.reports.doubted.insert(id.to_owned(), Before { not_before: by_id_at, baselined: true });
+        let was_missing = match self.reports.missing.get_mut(id) {
+            Some(missing) if started_at < missing.since => {
+                missing.last_shown = missing.last_shown.max(Some(started_at));
+                false
+            }
+            Some(_) => self.reports.missing.remove(id).is_some(),
+            None => false,
+        };
+        let odd = self.reports.doubted.remove(id).is_some() | was_missing;
+        if odd && by_id {
+            self.reports.doubted.insert(id.to_owned(), Before { not_before: Some(started_at), baselined: true });
         }
     }
 

@@ -21,12 +21,13 @@ const MAX_ATTEMPTS: u32 = 3;
 impl Scribe {
     /// The report is there: it is not missing, unless the read is older than the one that missed it.
     pub(super) fn is_shown(&mut self, reading: &mut Reading, id: &str) {
-        if reading.by_id_at().is_some() {
+        if reading.is_by_id() {
             reading.shown.insert(id.to_owned());
         }
         let missing = self.reports.missing.get_mut(id);
         if let Some(missing) = missing.filter(|missing| reading.started_at >= missing.since) {
             missing.back = true;
+            missing.unshown = None;
             self.reports.absences.shown(id);
         }
     }
@@ -44,8 +45,8 @@ impl Scribe {
             return Ok(false);
         }
         if pending.digest != *digest {
-            self.batch.remove(id);
-            self.doubt(reading, id);
+            let waiting = self.batch.remove(id);
+            self.doubt(reading, id, waiting.as_ref().map(|pending| &pending.seen));
         }
         Ok(true)
     }
@@ -63,17 +64,17 @@ impl Scribe {
         let verdict = self.index.judge(&mut reading.walk, id, &digest);
         match verdict {
             Verdict::Same => {
-                self.is_judged(id, reading.by_id_at());
+                self.is_judged(id, reading.started_at, reading.is_by_id());
                 Ok(())
             }
             Verdict::Stale => Ok(()),
             Verdict::Overlaps => {
                 // The read may have seen the change, and this says nothing of it.
-                self.remember_doubt(reading, id);
+                self.remember_doubt(reading, id, None);
                 Ok(())
             }
             Verdict::Twice => {
-                self.doubt(reading, id);
+                self.doubt(reading, id, None);
                 Ok(())
             }
             Verdict::Changed | Verdict::Unread | Verdict::New => {
@@ -102,12 +103,12 @@ impl Scribe {
         let seen = self.circumstances(reading, id, &whereabouts);
         if as_in_the_log {
             self.index.settle(&reading.walk, id, &digest, &whereabouts);
-            self.is_judged(id, reading.by_id_at());
+            self.is_judged(id, reading.started_at, reading.is_by_id());
             return Ok(());
         }
         let (id, read) = (id.to_owned(), reading.walk.mark());
         let mut pending = Pending { id, digest, report, fingerprint, whereabouts, read, seen, drafts: Vec::new() };
-        let Some(known) = self.differs_from(&pending).await? else {
+        let Some(known) = self.differs_from(&mut pending).await? else {
             self.settle(&pending);
             return Ok(());
         };
@@ -131,11 +132,16 @@ impl Scribe {
     }
 
     /// What the log says of the report, if anything; `None` when it says the same already.
-    async fn differs_from(&self, pending: &Pending) -> Result<Option<Option<Known>>, StoreError> {
+    async fn differs_from(&self, pending: &mut Pending) -> Result<Option<Option<Known>>, StoreError> {
         match self.state(EntityKind::Report, &pending.id).await? {
             None => Ok(Some(None)),
             Some(state) if !state.removed && state.fingerprint == pending.fingerprint => Ok(None),
-            Some(state) => Ok(Some(Some(self.load(&state).await?))),
+            Some(state) => {
+                let (known, told_at) = self.load_told(&state).await?;
+                // What was told may be younger than the last look that is remembered.
+                pending.seen.told_until = pending.seen.told_until.max(Some(self.on_their_clock(told_at)));
+                Ok(Some(Some(known)))
+            }
         }
     }
 
@@ -166,6 +172,7 @@ impl Scribe {
             account: &self.config.account,
             observed_at: around.observed_at,
             not_before: around.not_before,
+            told_until: around.told_until,
             baselined: around.baselined,
             paths: &around.paths,
         }
@@ -198,17 +205,21 @@ impl Scribe {
     }
 
     fn settle(&mut self, pending: &Pending) {
+        if self.is_of_another_clock(pending.seen.observed_at) {
+            return;
+        }
         self.index.settle(pending.read, &pending.id, &pending.digest, &pending.whereabouts);
-        self.is_judged(&pending.id, pending.seen.by_id_at);
+        self.note_age(pending.whereabouts.day);
+        self.is_judged(&pending.id, pending.seen.started_at, pending.seen.by_id);
     }
 
     /// The file shows the report twice and differently: it says nothing of it.
-    fn doubt(&mut self, reading: &mut Reading, id: &str) {
+    fn doubt(&mut self, reading: &mut Reading, id: &str, waiting: Option<&Circumstances>) {
         if reading.doubtful.insert(id.to_owned()) {
             debug!(account = %self.config.account, report = id, "one file shows the report twice and differently");
             let message = format!("{id} stands twice in one file and differs: that file says nothing of it");
             self.notice(&reading.asked.watch.clone(), &message, reading.rendered_by);
-            self.remember_doubt(reading, id);
+            self.remember_doubt(reading, id, waiting);
         }
     }
 }

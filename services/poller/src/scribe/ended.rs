@@ -24,7 +24,7 @@ impl Scribe {
             parsed: reading.parsed,
             ..Ingested::default()
         };
-        if ended.complete {
+        if ended.complete && !self.is_of_another_clock(reading.rendered_by) {
             match reading.asked.watch.clone() {
                 Watch::Reports(scope) => self.end_export(&scope, &mut reading, ended, &mut ingested).await?,
                 _ => self.end_by_ids(&reading).await?,
@@ -73,8 +73,8 @@ impl Scribe {
     fn note_paths(&mut self, name: &str, reading: &mut Reading) {
         let tally = std::mem::take(&mut reading.tally);
         let record = self.record(name);
-        record.columns.take_in(Shown::of_reports());
-        let set_aside = record.volatility.after_read(tally, reading.rows);
+        let mut set_aside = record.columns.take_in(Shown::of_reports(), reading.started_at);
+        set_aside.extend(record.volatility.after_read(tally, reading.rows));
         let watch = reading.asked.watch.clone();
         self.note_set_aside(&watch, &set_aside, reading.rendered_by);
     }
@@ -88,11 +88,13 @@ impl Scribe {
     ) -> Result<(), StoreError> {
         let today = reading.asked.today;
         let around = Circumstances {
+            started_at: reading.started_at,
             observed_at: reading.rendered_by,
             not_before: None,
+            told_until: None,
             baselined: false,
             paths: Paths::default().into(),
-            by_id_at: None,
+            by_id: false,
         };
         let mut drafts = Vec::new();
         let name = scope.name();

@@ -33,7 +33,8 @@ impl Scribe {
             return Ok(());
         }
         let (account, paths) = (&self.config.account, Paths::default());
-        let seen = Seen { account, observed_at: at, not_before: None, baselined: false, paths: &paths };
+        let seen =
+            Seen { account, observed_at: at, not_before: None, told_until: None, baselined: false, paths: &paths };
         self.append(vec![scope_snapshot_draft(&seen, name, entities)]).await?;
         info!(account = %self.config.account, watch = name, entities, "first sight complete");
         Ok(())
@@ -52,10 +53,10 @@ impl Scribe {
             let states = if kind == EntityKind::Policy { &self.policies } else { &self.cards };
             let Some(known) = self.known(states.get(id)).await? else { continue };
             let record = &self.records[name];
-            let last_shown = record.missing.get(id).and_then(|missing| missing.last_shown);
+            let last_shown = record.missing.get(id).map_or(record.fresh_as_of, |missing| missing.last_shown);
             let (account, paths) = (&self.config.account, Paths::default());
-            let not_before = last_shown.or(record.fresh_as_of).filter(|at| *at < observed_at);
-            let seen = Seen { account, observed_at, not_before, baselined: true, paths: &paths };
+            let not_before = last_shown.filter(|at| *at < observed_at);
+            let seen = Seen { account, observed_at, not_before, told_until: None, baselined: true, paths: &paths };
             drafts.extend(removal_draft(&seen, &Subject::new(kind, id), &known));
         }
         self.tell(drafts).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use change_engine::Known;
 use event_model::{EntityKind, EntityState, Event, EventDraft, Subject};
 use event_store::{StoreError, StoredEvent};
+use jiff::Timestamp;
 
 use super::{
     Scribe,
@@ -18,10 +19,16 @@ impl Scribe {
 
     /// What the log says of an entity, object included.
     pub(super) async fn load(&self, state: &EntityState) -> Result<Known, StoreError> {
+        Ok(self.load_told(state).await?.0)
+    }
+
+    /// The same with when it was told.
+    pub(super) async fn load_told(&self, state: &EntityState) -> Result<(Known, Timestamp), StoreError> {
         let corrupt = || StoreError::Corrupt { sequence: state.sequence };
         let stored = self.store.event(state.sequence).await?.ok_or_else(corrupt)?;
         let event: Event = serde_json::from_slice(&stored.body).map_err(|_| corrupt())?;
-        Ok(Known { revision: state.revision, removed: state.removed, object: event.data.object })
+        let known = Known { revision: state.revision, removed: state.removed, object: event.data.object };
+        Ok((known, event.detection.observed_at))
     }
 
     /// The same of an entity that may have none.

@@ -1,6 +1,6 @@
 //! What a start reads: the states of the log in pages, and the records.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use change_engine::{
     access::access_of,
@@ -51,7 +51,6 @@ impl Scribe {
             baselined,
             told_access: None,
             aged: Aged::default(),
-            held_up: BTreeSet::new(),
             notices: VecDeque::new(),
             policies_hurried: false,
             newest: Timestamp::MIN,

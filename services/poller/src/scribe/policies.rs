@@ -2,7 +2,7 @@
 //!
 //! The list says which policies the credential administers; it is the scope. A policy that it does not show is read by its id
 //! together with the list of all that the credential sees: listed in a lower role, or not permitted (403), access to it is
-//! lost; neither listed nor found, twice, it is removed. Only what is listed is in sight, so of what is not, no report is
+//! lost; neither listed nor found, twice, it is removed, unless there are reports on it ([`confirm`]). Only what is listed is in sight, so of what is not, no report is
 //! missing.
 
 mod confirm;
@@ -55,10 +55,17 @@ impl Scribe {
         for _ in 1..MAX_ATTEMPTS {
             match self.take_policies(&seen).await {
                 Err(StoreError::RevisionConflict { .. }) => self.reload_states(EntityKind::Policy).await?,
-                done => return done,
+                done => return self.after_list(done?, seen.observed_at).await,
             }
         }
-        self.take_policies(&seen).await
+        let ingested = self.take_policies(&seen).await?;
+        self.after_list(ingested, seen.observed_at).await
+    }
+
+    /// What waited for the list can be said now.
+    async fn after_list(&mut self, ingested: Ingested, now: Timestamp) -> Result<Ingested, StoreError> {
+        self.count_unshown(now).await?;
+        Ok(ingested)
     }
 
     async fn take_policies(&mut self, seen: &PoliciesSeen) -> Result<Ingested, StoreError> {
@@ -69,8 +76,7 @@ impl Scribe {
         let unknown = Shown::beside_model(EntityKind::Policy, told.iter().map(|(_, _, object)| object));
 
         let before = self.record(POLICIES).clone();
-        let set_aside = before.volatility.set_aside().clone();
-        let paths = Paths { set_aside, new: before.columns.new_in(&unknown) };
+        let paths = Paths { set_aside: before.set_aside(), new: before.columns.new_in(&unknown) };
         let (mut drafts, mut tally, mut changes) = (Vec::new(), Tally::default(), 0);
         for (id, policy, object) in &told {
             let of_policy = self.policy_drafts(id, policy, object, seen, &before, &paths).await?;
@@ -78,18 +84,20 @@ impl Scribe {
             changes += u64::from(of_policy.iter().any(|draft| !draft.event_type.is_snapshot()));
             drafts.extend(of_policy);
         }
+        self.note_unknown(&Watch::Policies, &unknown, seen.observed_at);
         self.tell(drafts).await?;
         for scope in back.iter().filter(|scope| is_lost(&self.access, scope)).cloned().collect::<Vec<_>>() {
             self.regain(&scope, seen.observed_at).await?;
         }
+        self.note_undetailed(seen, &listed, &before);
         self.look_over(&listed, seen.started_at, before.fresh_as_of);
         self.note_absent_policies(&listed, seen.started_at);
 
         let unread = listed.iter().filter(|id| !self.policies.contains_key(*id)).cloned().collect();
         let reach = self.config.policies.join(",");
         let record = self.record(POLICIES);
-        record.columns.take_in(unknown);
-        let set_aside = record.volatility.after_read(tally, told.len() as u64);
+        let mut set_aside = record.columns.take_in(unknown, seen.started_at);
+        set_aside.extend(record.volatility.after_read(tally, told.len() as u64));
         (record.fresh_as_of, record.entities) = (Some(seen.started_at), Some(listed.len() as u64));
         (record.unread, record.reach, record.refused_since) = (unread, reach, None);
         let withheld = record.absences.withheld().is_some();
@@ -115,16 +123,35 @@ impl Scribe {
             return Ok(Vec::new());
         }
         let known = self.known(state).await?;
-        let gap = self.sight.gaps.get(id).filter(|gap| gap.until.is_none()).and_then(|gap| gap.from);
-        let missing = before.missing.get(id).and_then(|missing| missing.last_shown);
+        let last_shown = self.last_shown(id, before);
         let seen = Seen {
             account: &self.config.account,
             observed_at: read.observed_at,
-            not_before: missing.or(gap).or(before.fresh_as_of).filter(|at| *at < read.observed_at),
+            not_before: last_shown.unwrap_or(before.fresh_as_of).filter(|at| *at < read.observed_at),
+            told_until: None,
             baselined: self.is_baselined(POLICIES, before) && !before.unread.contains(id),
-            paths,
+            paths: &before.paths_for(last_shown, paths),
         };
         Ok(policy_drafts(&seen, known.as_ref(), policy))
+    }
+
+    /// Of a policy whose details the last complete read did not give: the start of the last that did, as far as that is known.
+    fn last_shown(&self, id: &str, before: &WatchRecord) -> Option<Option<Timestamp>> {
+        let undetailed = self.sight.undetailed.get(id).copied();
+        let missing = || before.missing.get(id).map(|missing| missing.last_shown);
+        let gap = || self.sight.gaps.get(id).filter(|gap| gap.until.is_none()).map(|gap| gap.from);
+        undetailed.or_else(missing).or_else(gap)
+    }
+
+    /// Notes of which policies this read gave no details although they are listed.
+    fn note_undetailed(&mut self, seen: &PoliciesSeen, listed: &BTreeSet<String>, before: &WatchRecord) {
+        let told = |id: &String| matches!(seen.outcomes.get(id), Some(PolicyOutcome::Details(_)));
+        let known = |id: &&String| self.policies.contains_key(*id);
+        for id in listed.iter().filter(known).filter(|id| !told(id)).cloned().collect::<Vec<_>>() {
+            let last_shown = self.last_shown(&id, before).unwrap_or(before.fresh_as_of);
+            self.sight.undetailed.insert(id, last_shown);
+        }
+        self.sight.undetailed.retain(|id, _| !told(id));
     }
 
     /// Notes which policies are in sight, and since when others are not.
@@ -137,12 +164,19 @@ impl Scribe {
         for id in sight.visible.difference(listed).filter(|id| known(id)) {
             sight.gaps.insert(id.clone(), Gap { from: last, reports_from, until: None });
         }
+        let mut back = BTreeSet::new();
         for id in listed {
             if let Some(gap) = sight.gaps.get_mut(id).filter(|gap| gap.until.is_none()) {
                 gap.until = Some(started_at);
+                back.insert(id.clone());
             }
         }
+        let same = sight.visible == *listed;
         sight.visible.clone_from(listed);
+        if !same {
+            self.look_for_aged_again();
+        }
+        self.ask_anew(&back);
     }
 
     /// Start of the oldest of the last complete reads of all exports; `None` before each was read.

@@ -30,9 +30,9 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// When it was sent, if it asks for reports by their ids.
-    pub(super) fn by_id_at(&self) -> Option<Timestamp> {
-        (!matches!(self.asked.watch, Watch::Reports(_))).then_some(self.started_at)
+    /// Whether it asks for reports by their ids.
+    pub(super) fn is_by_id(&self) -> bool {
+        !matches!(self.asked.watch, Watch::Reports(_))
     }
 
     /// Rows so far, of the running download.

@@ -8,12 +8,15 @@
 //! so. The other way round a crash between the two would leave an account whose log says "the first sight is complete"
 //! and whose record does not know it: what is created next would be told as a snapshot, and so would not be told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use change_engine::{
     Absences,
     absence::MAX_TRACKED,
-    paths::{columns::Columns, volatile::Volatility},
+    paths::{Paths, columns::Columns, volatile::Volatility},
     plan::{RateRecord, shape::Shape},
 };
 use jiff::{Timestamp, civil::Date};
@@ -52,6 +55,24 @@ pub(super) struct WatchRecord {
     pub refused_since: Option<Timestamp>,
 }
 
+impl WatchRecord {
+    /// The paths by which an entity is compared in a read that has `paths`. To one that was out of sight, and was last shown
+    /// at the time given, what came meanwhile is new.
+    pub fn paths_for<'a>(&self, last_shown: Option<Option<Timestamp>>, paths: &'a Paths) -> Cow<'a, Paths> {
+        let mut paths = Cow::Borrowed(paths);
+        let came = last_shown.map(|last_shown| self.columns.new_since(last_shown)).unwrap_or_default();
+        if !came.is_empty() {
+            paths.to_mut().new.extend(came);
+        }
+        paths
+    }
+
+    /// The paths that make no event by themselves: they move without meaning, or come and go.
+    pub fn set_aside(&self) -> BTreeSet<String> {
+        self.volatility.set_aside().iter().chain(self.columns.unsteady()).cloned().collect()
+    }
+}
+
 /// The time before an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Before {
@@ -74,6 +95,18 @@ pub(super) struct Missing {
     /// It was shown since, by a read that says nothing else of it.
     #[serde(default)]
     pub back: bool,
+    /// A read by its id that did not show it either, while nobody knows yet whether that counts.
+    #[serde(default)]
+    pub unshown: Option<Unshown>,
+}
+
+/// A read by id in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Unshown {
+    /// When it was sent.
+    pub started_at: Timestamp,
+    /// When it was answered.
+    pub answered_at: Timestamp,
 }
 
 /// Of the reports as a whole, under `{account}/reports/all`.
@@ -83,6 +116,9 @@ pub(super) struct ReportsRecord {
     pub shape: Shape,
     /// The policies that exports ask for.
     pub policies: Vec<String>,
+    /// What was in reach before others came into it.
+    #[serde(default)]
+    pub familiar: Option<Familiar>,
     /// Reports that are missing, whichever export missed them.
     #[serde(default)]
     pub absences: Absences,
@@ -105,6 +141,7 @@ impl ReportsRecord {
         Self {
             shape: Shape::start(history_days),
             policies: policies.to_vec(),
+            familiar: None,
             absences: Absences::default(),
             missing: BTreeMap::new(),
             doubted: BTreeMap::new(),
@@ -116,12 +153,32 @@ impl ReportsRecord {
     /// Takes over the configuration of this run.
     pub fn resume(&mut self, history_days: u16, policies: &[String]) {
         self.shape.resume(history_days);
-        if self.policies != policies {
+        let asked_for = |policy: &String| self.policies.is_empty() || self.policies.contains(policy);
+        let widened = !self.policies.is_empty() && (policies.is_empty() || !policies.iter().all(asked_for));
+        let before = std::mem::replace(&mut self.policies, policies.to_vec());
+        if widened {
             // What comes into reach now was there before.
+            self.familiar = Some(Familiar { shape: self.shape.clone(), policies: before });
             self.shape.forget_seen();
-            self.policies = policies.to_vec();
         }
     }
+
+    /// Whether an earlier complete read would have shown a report of `policy` and that day.
+    pub fn has_seen(&self, policy: Option<&String>, day: Date) -> bool {
+        let familiar = self.familiar.as_ref().zip(policy);
+        let known = familiar
+            .is_some_and(|(familiar, policy)| familiar.policies.contains(policy) && familiar.shape.has_seen(day));
+        known || self.shape.has_seen(day)
+    }
+}
+
+/// A narrower reach, whose reports are known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Familiar {
+    /// The exports as they were.
+    pub shape: Shape,
+    /// The policies that they asked for.
+    pub policies: Vec<String>,
 }
 
 /// Of the policies as a whole, under `{account}/policies/all`.
@@ -132,6 +189,8 @@ pub(super) struct PoliciesRecord {
     pub visible: BTreeSet<String>,
     /// When others were out of sight.
     pub gaps: BTreeMap<String, Gap>,
+    /// Those that are listed and whose details the last reads did not give, with the start of the last that did.
+    pub undetailed: BTreeMap<String, Option<Timestamp>>,
     /// Start of the oldest of the last complete reads of all exports, as it was when the policies were last listed.
     pub exports_as_of: Option<Timestamp>,
 }
@@ -157,8 +216,10 @@ pub(super) fn note_missing(
     aged: bool,
 ) {
     if let Some(known) = missing.get_mut(id) {
-        known.back = false;
+        if std::mem::take(&mut known.back) {
+            known.unshown = None;
+        }
     } else if missing.len() < MAX_MISSING {
-        missing.insert(id.to_owned(), Missing { last_shown, since: started_at, aged, back: false });
+        missing.insert(id.to_owned(), Missing { last_shown, since: started_at, aged, back: false, unshown: None });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use change_engine::paths::columns::Shown;
 use event_model::{
     LostScope,
     status::{Notice, Withheld},
@@ -63,7 +64,27 @@ impl Scribe {
             self.notice(watch, &message, at);
         }
     }
+
+    /// Tells people which keys the upstream tells that we do not know: one notice for each watch, with all of them.
+    pub(super) fn note_unknown(&mut self, watch: &Watch, shown: &Shown, at: Timestamp) {
+        let name = watch.name();
+        self.notices.retain(|notice| notice.watch != name || !notice.message.starts_with(UNKNOWN_KEYS));
+        let short = |key: &str| key.chars().take(MAX_KEY_CHARS).collect::<String>();
+        let mut keys: Vec<String> = shown.paths().take(MAX_KEYS_NAMED).map(short).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let more = shown.paths().count() - keys.len();
+        keys.extend((more > 0).then(|| format!("{more} more")));
+        self.notice(watch, &format!("{UNKNOWN_KEYS}{}", keys.join(", ")), at);
+    }
 }
+
+/// How the notice of keys that nobody here knew begins.
+const UNKNOWN_KEYS: &str = "keys that we do not know, kept as they come: ";
+/// So many of them are named, and so much of each: what a person reads.
+const MAX_KEYS_NAMED: usize = 16;
+const MAX_KEY_CHARS: usize = 64;
 
 impl ScopeStanding {
     fn of(record: &WatchRecord) -> Self {
@@ -71,7 +92,7 @@ impl ScopeStanding {
             entities: record.entities,
             fresh_as_of: record.fresh_as_of,
             withheld: None,
-            set_aside: record.volatility.set_aside().iter().cloned().collect(),
+            set_aside: record.set_aside().into_iter().collect(),
         }
     }
 }

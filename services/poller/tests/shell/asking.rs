@@ -28,6 +28,8 @@ async fn a_refresh_of_one_report_goes_ahead_of_the_queue_and_the_queue_is_bounde
 
     let unknown = "other".parse().unwrap();
     assert_eq!(running.handle.refresh(&unknown, What::All).await, Err(HandleError::UnknownAccount));
+    running.handle.refresh(&acme, What::Report("2080715894610667".to_owned())).await.unwrap();
+    running.until(|status| status.watches.iter().any(|watch| watch.name == "report/R009WqAY45L1")).await;
     let reports: Vec<String> = (0..20).map(|n| format!("R{n:02}")).collect();
     let mut answers = Vec::new();
     for id in reports {

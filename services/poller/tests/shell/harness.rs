@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use event_model::{Event, Sequence, status::AccountStatus};
 use event_store::{EventStore, StoreConfig};
-use expensify_client::Credentials;
+use expensify_client::{Credentials, DOWNLOAD_WAITS};
 use poller::{AccountConfig, BudgetConfig, Handle, Metrics, PollerError};
 use prometheus::Registry;
 use tempfile::TempDir;
@@ -36,6 +36,7 @@ pub fn account(upstream: &Upstream) -> AccountConfig {
         policies: vec![],
         history_days: 365,
         budget: BudgetConfig { per_10s: 500, per_60s: 500, share: 1.0 },
+        download_waits: DOWNLOAD_WAITS.to_vec(),
     }
 }
 

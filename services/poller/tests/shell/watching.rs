@@ -96,7 +96,14 @@ async fn a_first_sight_that_was_cut_short_goes_on_as_one() {
     let account = account(&upstream);
     let running = start(&directory, vec![]);
     let (now, paths) = (Timestamp::now(), Paths::default());
-    let seen = Seen { account: &account.name, observed_at: now, not_before: None, baselined: false, paths: &paths };
+    let seen = Seen {
+        account: &account.name,
+        observed_at: now,
+        not_before: None,
+        told_until: None,
+        baselined: false,
+        paths: &paths,
+    };
     let policy = Policy { policy_id: POLICY.into(), name: Some("Old name".into()), ..Policy::default() };
     running.store.append(policy_drafts(&seen, None, &policy)).await.unwrap();
     running.stop().await;

@@ -100,6 +100,7 @@ impl Read<'_> {
             account: &self.differ.account,
             observed_at: self.differ.now,
             not_before: Some(self.differ.now),
+            told_until: None,
             baselined: true,
             paths: &self.differ.paths,
         };

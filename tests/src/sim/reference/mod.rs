@@ -34,7 +34,7 @@ use super::{
 };
 
 /// Titles and keys that may move at every read without meaning.
-const TICKING: [&str; 2] = ["reportName", "lastSync"];
+pub const TICKING: [&str; 2] = ["reportName", "lastSync"];
 
 /// When reads left out what is there.
 #[derive(Clone, Debug, Default)]

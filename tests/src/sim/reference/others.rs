@@ -111,6 +111,9 @@ fn check_quiet(before: &Before, group: &[Event]) -> Check {
         let loud = different.keys().any(|path| !NEW_FIELDS.contains(&path.as_str()));
         let snapshot = event.event_type.is_snapshot();
         hold(!snapshot || !loud, "a change is not told as a snapshot", different.keys(), line(event))?;
+        let new = |path: &String| NEW_FIELDS.contains(&path.as_str()) && event.data.previous[path].is_null();
+        let flood = !snapshot && event.data.changed.iter().any(new);
+        hold(!flood, "a field that is new on all is not told as a change", different.keys(), line(event))?;
         hold(!event.data.changed.is_empty() || snapshot, "a change changes something", "paths", line(event))?;
         object = &event.data.object;
     }

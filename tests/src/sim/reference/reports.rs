@@ -14,8 +14,12 @@ use super::{
     steps::{self, Lived},
 };
 use crate::sim::{
-    clock::{DAY, HOUR, MINUTE, Moment},
-    upstream::report::{Body, Report},
+    clock::{DAY, HOUR, MINUTE, Moment, day_of},
+    upstream::{
+        World,
+        render::DateForm,
+        report::{Body, Report},
+    },
 };
 
 /// The zone of the upstream's dates is not known, and some have no time of the day.
@@ -130,11 +134,7 @@ impl Reference {
     fn changed_after(&self, scene: &Scene<'_>, report: &Report, last: &Event) -> Check {
         let not_before = scene.moment_of(last.detection.not_before);
         let (Some(not_before), Some((_, version))) = (not_before, self.lives.get(&report.id)) else { return Ok(()) };
-        let ticks = *scene.world.ticking_titles.last();
-        let looks = |body: &Option<Rc<Body>>| {
-            let name = body.as_ref().filter(|_| !ticks).map(|body| body.name.clone()).unwrap_or_default();
-            body.as_ref().map(|body| Body { steps: 0, name, ..(**body).clone() })
-        };
+        let looks = |body: &Option<Rc<Body>>| body.as_ref().map(|body| looks(scene.world, body));
         let told = report.life.spans().nth(*version).and_then(|(_, _, body)| looks(body));
         // It may have gone on, or away, and come back as it was.
         let same = report.life.spans().filter(|(_, _, body)| looks(body) == told).map(|(_, ends, _)| ends);
@@ -227,6 +227,25 @@ impl Reference {
         let different = differences(&of_report, &own);
         hold(different.is_empty(), "a line's event carries the line of its report", different, line(event))
     }
+}
+
+/// The body as far as reads can tell two apart: not by titles that tick, nor by the time of the day when they show days.
+fn looks(world: &World, body: &Body) -> Body {
+    let mut seen = Body { steps: 0, ..body.clone() };
+    if *world.ticking_titles.last() {
+        seen.name.clear();
+    }
+    if world.dates.spans().any(|(_, _, form)| *form == DateForm::Day) {
+        let day = |at: Moment| {
+            let date = day_of(at, world.zone_h);
+            Moment::from(date.year().unsigned_abs()) * 366 + Moment::from(date.day_of_year().unsigned_abs())
+        };
+        for date in [&mut seen.submitted, &mut seen.approved, &mut seen.reimbursed] {
+            *date = date.map(day);
+        }
+        seen.approvers.iter_mut().for_each(|(at, _)| *at = day(*at));
+    }
+    seen
 }
 
 /// The lines of a report's object by their ids.

@@ -31,7 +31,9 @@ pub fn check(reference: &Reference, world: &mut World, now: Moment) -> Check {
     cards(reference, world, now)?;
     feeds(reference, world, now)?;
     for (subject, told) in reference.fold.told.iter().filter(|(subject, _)| subject.starts_with("account/")) {
-        let lost = scopes_of(&told.object);
+        let mut lost = scopes_of(&told.object);
+        // What was deleted out of sight is never in sight again, and nobody can tell.
+        lost.retain(|scope| !scope.strip_prefix("policy/").is_some_and(|id| went_unseen(reference, world, id)));
         hold(lost.is_empty(), "what is in sight again is not lost", subject, lost)?;
     }
     Ok(())
@@ -52,7 +54,9 @@ fn report(reference: &Reference, world: &mut World, id: &str, now: Moment) -> Ch
         return Ok(());
     }
     let Some(row) = row else {
-        let known = told.is_some_and(|told| !told.removed);
+        // While a policy is out of sight a report may have moved there: it is waited for, for a day.
+        let waits = world.policies.keys().any(|id| went_unseen(reference, world, id));
+        let known = told.is_some_and(|told| !told.removed) && !waits;
         return hold(!known, "what is deleted is told to be removed", id, told.map(|told| &told.object["state"]));
     };
     if row.shown.state.as_str() == Stage::Odd.name() || (told.is_none() && !in_window) {
@@ -74,6 +78,14 @@ fn report(reference: &Reference, world: &mut World, id: &str, now: Moment) -> Ch
     let lived = reference.lives.get(id).map_or(0, |(lived, _)| lived.steps);
     let all = report.history != HistoryKind::Faithful || odd || steps == lived;
     hold(all, "each step of a told history is told", (id, steps), lived)
+}
+
+/// Whether the policy was deleted while it was told to be out of sight: nobody can tell it from a role that stays lost.
+fn went_unseen(reference: &Reference, world: &World, id: &str) -> bool {
+    let deleted = world.policies.get(id).is_some_and(|policy| policy.life.last().is_none());
+    let accounts = reference.fold.told.iter().filter(|(subject, _)| subject.starts_with("account/"));
+    let mut lost = accounts.flat_map(|(_, told)| scopes_of(&told.object));
+    deleted && lost.any(|scope| scope.strip_prefix("policy/") == Some(id))
 }
 
 /// Whether a read of the whole window shows the report, whatever its zone.
@@ -108,7 +120,8 @@ fn policies(reference: &Reference, world: &World, now: Moment) -> Check {
     for policy in world.policies.values() {
         let told = reference.fold.live(&format!("policy/{}", policy.id));
         let Some(body) = policy.body_at(now) else {
-            hold(told.is_none(), "what is deleted is told to be removed", &policy.id, told)?;
+            let unseen = went_unseen(reference, world, &policy.id);
+            hold(told.is_none() || unseen, "what is deleted is told to be removed", &policy.id, told)?;
             continue;
         };
         let shown = json!(policy::show(world, policy, body, now));

@@ -91,7 +91,7 @@ impl Run {
         }
     }
 
-    fn leaves_out(&mut self, kind: &'static str) -> bool {
+    fn leaves_out(&mut self, kind: &str) -> bool {
         self.calm.is_none() && self.dice.percent(self.temper.file_faults / 4) && self.may_leave_out(kind)
     }
 
@@ -181,7 +181,7 @@ impl Run {
             return self.end(id, failed()).await;
         }
         let mut cards: Vec<Card> = self.world.cards_at(&domain, sent.arrived);
-        if cards.len() > 1 && self.leaves_out(kind_of(&watch)) {
+        if cards.len() > 1 && self.leaves_out(&kind_of(&watch)) {
             cards.remove(self.dice.below(cards.len()));
             self.trace.count("read leaves something out");
         }

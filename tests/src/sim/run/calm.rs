@@ -11,10 +11,14 @@ use super::{Halt, Run, Task};
 use crate::sim::{
     clock::{DAY, MINUTE, Moment, SECOND},
     reference::{
+        TICKING,
         broken::{Broken, hold},
         rest,
     },
-    upstream::report::HistoryKind,
+    upstream::{
+        report::{HistoryKind, Report},
+        stage::Stage,
+    },
 };
 
 /// When it is first looked for rest, and how often after.
@@ -103,15 +107,19 @@ impl Run {
         hold(still, "nothing is said while nothing happens", events, self.news())
     }
 
-    /// Events but first sights and new fields, for exports are split and joined in the calm, too; and but those of reports whose
-    /// history is told later.
+    /// Events but first sights and new fields, for exports are split and joined in the calm, too; but the last of what moved
+    /// without meaning; and but those of reports whose history is told later, or
+    /// whose state is none that a read has to show.
     fn news(&self) -> u64 {
         let lags = |subject: &str| {
             let report = subject.strip_prefix("report/").and_then(|id| self.world.reports.get(id));
-            report.is_some_and(|report| matches!(report.history, HistoryKind::Lagging(_)))
+            let odd = |report: &Report| report.body().is_some_and(|body| body.stage == Stage::Odd);
+            report.is_some_and(|report| matches!(report.history, HistoryKind::Lagging(_)) || odd(report))
         };
         let news = self.log.iter().filter(|(subject, _)| !lags(subject)).flat_map(|(_, events)| events);
-        news.filter(|event| !event.event_type.is_snapshot()).count() as u64
+        let means = |path: &String| !TICKING.contains(&path.as_str());
+        let ticks = |event: &&Event| !event.data.changed.is_empty() && !event.data.changed.iter().any(means);
+        news.filter(|event| !event.event_type.is_snapshot() && !ticks(event)).count() as u64
     }
 
     /// Everything that is in the log for some time has arrived.

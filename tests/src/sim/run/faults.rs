@@ -52,7 +52,7 @@ pub(super) struct Faults {
     /// One of the next commits was made to fail.
     pub commit_fails: bool,
     /// Reads since one left something out, by what was read.
-    since_glitch: std::collections::BTreeMap<&'static str, u32>,
+    since_glitch: std::collections::BTreeMap<String, u32>,
 }
 
 /// What is wrong with a file.
@@ -104,7 +104,7 @@ impl Run {
             (2, Flaw::LeavesOutAll),
         ]);
         let whole = !matches!(watch, Watch::Reports(ReportScope::Window { .. }));
-        if matches!(flaw, Flaw::LeavesOut | Flaw::LeavesOutAll) && !(whole && self.may_leave_out(kind_of(watch))) {
+        if matches!(flaw, Flaw::LeavesOut | Flaw::LeavesOutAll) && !(whole && self.may_leave_out(&kind_of(watch))) {
             return Flaw::None;
         }
         self.trace.count(match flaw {
@@ -122,8 +122,8 @@ impl Run {
     }
 
     /// Whether a read of `kind` may leave something out: not two in a row, for the design asks for a second one to be sure.
-    pub(super) fn may_leave_out(&mut self, kind: &'static str) -> bool {
-        let since = self.faults.since_glitch.entry(kind).or_insert(9);
+    pub(super) fn may_leave_out(&mut self, kind: &str) -> bool {
+        let since = self.faults.since_glitch.entry(kind.to_owned()).or_insert(9);
         let may = *since >= 3;
         if may {
             *since = 0;
@@ -162,12 +162,14 @@ impl Run {
 }
 
 /// What is read, as far as two reads can agree on what is not there.
-pub(super) fn kind_of(watch: &Watch) -> &'static str {
-    match watch {
+pub(super) fn kind_of(watch: &Watch) -> String {
+    let kind = match watch {
         Watch::Reports(_) => "reports",
         Watch::FollowUp | Watch::Aged | Watch::Report(_) => "reports by id",
         Watch::Policies => "policies",
         Watch::PolicyConfirmation => "policies by id",
-        Watch::Cards(_) => "cards",
-    }
+        // Each domain's list is confirmed by its own next one.
+        Watch::Cards(_) => return watch.name(),
+    };
+    kind.to_owned()
 }

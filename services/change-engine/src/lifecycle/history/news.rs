@@ -15,7 +15,7 @@ pub(super) fn news(past: &Life, now: &Life, window: Window) -> Vec<HistoryEntry>
     let known = past.history.as_deref().unwrap_or_default();
     let observed = now.history.as_deref().unwrap_or_default();
     let behind = past.history.is_some() && (past.behind || is_behind(known, &past.state));
-    let told_until = window.not_before.filter(|_| behind);
+    let told_until = window.told_until.filter(|_| behind);
     let is_news = |entry: &&HistoryEntry| {
         let (Some(at), Some(step)) = (entry.at, step_of(&entry.action)) else { return false };
         // A date of the far future is none: it must not make all that comes look old.

@@ -34,6 +34,7 @@ fn approved_at(time: &str, life: Life) -> Life {
 fn window() -> Window {
     Window {
         not_before: Some("2026-04-02T08:00:00Z".parse().expect("a time")),
+        told_until: Some("2026-04-02T08:00:00Z".parse().expect("a time")),
         observed_at: NOW.parse().expect("a time"),
     }
 }
@@ -280,6 +281,28 @@ fn a_history_that_was_behind_is_not_told_again_from_before_the_last_look() {
     // The same where the log's history ends where the report stands: all of it is news.
     let past = life("SUBMITTED", &history[..1]);
     assert_eq!(told(&past, &life("APPROVED", &history)), "approved@07:00:00 unapproved@07:10:00 approved@09:00:00");
+}
+
+#[test]
+fn what_was_told_is_known_by_its_own_time_when_the_last_look_is_forgotten() {
+    let past = life("SUBMITTED", &[]);
+    let now = life("APPROVED", &["APPROVED 07:00:00", "UNAPPROVED 07:10:00", "APPROVED 09:00:00"]);
+    let names = |told_until: &str| {
+        let window = Window { not_before: None, told_until: told_until.parse().ok(), ..window() };
+        story(&past, &now, window).iter().map(|told| told.step.event_type.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("2026-04-02T08:00:00Z"), ["report.approved"]);
+    assert_eq!(names("2026-04-02T06:00:00Z"), ["report.approved", "report.unapproved", "report.approved"]);
+}
+
+#[test]
+fn a_report_that_is_back_where_it_was_tells_its_way_when_entries_agree_on_it() {
+    let history = ["APPROVED 09:00:00", "UNAPPROVED 09:05:00", "REJECTED 09:10:00"];
+    for past in [Life::unborn(), life("OPEN", &[])] {
+        let way = "submitted* approved@09:00:00 unapproved@09:05:00 reopened@09:10:00";
+        assert_eq!(told(&past, &life("OPEN", &history)), way);
+        assert_eq!(told(&past, &life("OPEN", &["REJECTED 09:10:00"])), "", "one entry alone is no story");
+    }
 }
 
 #[test]

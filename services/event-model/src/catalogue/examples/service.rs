@@ -5,10 +5,11 @@ use serde_json::json;
 use super::{ACCOUNT, POLICY_ID, Told, account, moment};
 use crate::{
     access::{Access, LossReason, LostScope},
-    catalogue::object::{GivenUp, ScopeSnapshot, SubscriptionDisabled, SubscriptionExhausted},
+    catalogue::object::{GivenUp, ScopeSnapshot, SubscriptionDisabled, SubscriptionExhausted, SubscriptionHistoryCut},
     entity::EntityKind,
     event::Event,
     event_type::EventType,
+    id::Sequence,
     subscription::SubscriptionId,
 };
 
@@ -31,6 +32,15 @@ pub(super) fn example(event_type: EventType) -> Event {
         }
         EventType::SubscriptionExhausted => {
             about_subscription(event_type, 1, "2026-04-08T13:27:05Z", &exhausted()).at(1079)
+        }
+        EventType::SubscriptionHistoryCut => {
+            let object = SubscriptionHistoryCut {
+                subscription_id: subscription(),
+                status: "disabled".to_owned(),
+                cursor: Sequence(1079),
+                horizon: Sequence(1131),
+            };
+            about_subscription(event_type, 3, "2026-07-16T02:30:00Z", &object).at(1533)
         }
         _ => {
             let object = ScopeSnapshot { scope: SCOPE.to_owned(), entities: 38 };

@@ -8,6 +8,7 @@ fn feed(api: &Arc<Api>, query: &str) -> Feed {
         tail: api.deps.store.tail(),
         query: EventQuery::read(&mut params),
         after: Sequence::START,
+        state_first: false,
         told: Sequence::START,
         greeted: true,
         beat_at: Instant::now() + HEARTBEAT,
@@ -52,4 +53,23 @@ async fn a_stream_that_has_much_to_show_ends_as_well() {
     let mut feed = feed(&api, "");
     api.stop.cancel();
     assert_eq!(feed.piece().await, None);
+}
+
+#[tokio::test]
+async fn a_stream_of_changes_ends_when_retention_is_forced_past_it_and_one_of_state_goes_on() {
+    let (api, _directory) = testing::api();
+    let store = &api.deps.store;
+    store.append((0..300).map(|n| draft(&format!("R{n}"))).collect()).await.expect("appended");
+    let (mut changes, mut state) = (feed(&api, ""), feed(&api, ""));
+    (changes.after, state.after, state.state_first) = (Sequence(1), Sequence(1), true);
+    let policy = event_store::Retention {
+        before: Some(jiff::Timestamp::MAX),
+        max_bytes: None,
+        floor: store.last_sequence(),
+        force: true,
+    };
+    let cut = store.retain(&policy).await.expect("cut");
+    assert!(cut.horizon > Sequence(1), "{cut:?}");
+    assert_eq!(changes.piece().await, None);
+    assert!(state.piece().await.is_some());
 }

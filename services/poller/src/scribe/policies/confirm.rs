@@ -1,4 +1,9 @@
 //! Policies that a list did not show, read by their ids.
+//!
+//! What is refused with 403, or listed in a lower role, is out of sight. But "not found" is what the upstream answers to a policy
+//! that does not exist **or** is not visible (reference section 2.8), and leaving it out says no more. The reports tell: a policy
+//! with reports that we have seen and that are not gone is out of sight, too, for as long as a person does not say otherwise
+//! ([`Scribe::release`]). One without any is held to be gone; if it was a role that went, it is created again when that is back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +50,11 @@ impl Scribe {
         record.map(|record| record.absences.to_confirm(now, MAX_CONFIRMED)).unwrap_or_default()
     }
 
+    /// Whether reports of the policy are known that are not gone.
+    fn has_reports(&self, policy: &str) -> bool {
+        self.index.iter().any(|view| view.policy() == Some(policy))
+    }
+
     /// Takes in a read by id of policies that a list did not show.
     pub async fn confirm_policies(&mut self, seen: PoliciesConfirmed) -> Result<Ingested, StoreError> {
         let (mut votes, mut shown, mut denied) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -57,11 +67,13 @@ impl Scribe {
             }
         }
         let gone = self.record(POLICIES).absences.after_id_read(&votes, &shown, seen.started_at);
+        let (lost, gone): (Vec<String>, Vec<String>) = gone.into_iter().partition(|id| self.has_reports(id));
         self.tell_removed(EntityKind::Policy, POLICIES, &gone, seen.observed_at).await?;
         for id in &gone {
             self.sight.gaps.remove(id);
+            self.sight.undetailed.remove(id);
         }
-        for id in denied {
+        for id in denied.into_iter().chain(lost) {
             let record = self.record(POLICIES);
             record.absences.shown(&id);
             let since = record.missing.remove(&id).map_or(seen.started_at, |missing| missing.since);

@@ -57,8 +57,27 @@ async fn a_report_that_may_have_moved_to_a_lost_policy_is_removed_after_a_day_on
     let a_day = 86_400;
     desk.list(a_day + 100, &[POLICY]).await;
     desk.export(a_day + 110, &in_sight()[1..]).await;
-    desk.follow_up(a_day + 120, &[]).await;
-    desk.follow_up(a_day + 140, &[]).await;
+    for seconds in [120, 140] {
+        assert_eq!(desk.count(), before, "the read by id of the day before does not count any more");
+        desk.follow_up(a_day + seconds, &[]).await;
+        desk.list(a_day + seconds + 10, &[POLICY]).await;
+    }
+    assert_eq!(desk.told(before).await, ["report.removed report/R00"]);
+}
+
+#[tokio::test]
+async fn what_was_asked_in_vain_while_a_policy_was_out_of_sight_does_not_count() {
+    let mut desk = desk().await;
+    let before = desk.count();
+    desk.list(10, &[POLICY]).await;
+    desk.export(12, &[&in_sight()[1..], &[on_other("R99", "OPEN")]].concat()).await;
+    desk.follow_up(14, &[]).await;
+    desk.list(30, &[POLICY, OTHER]).await;
+    for seconds in [40, 60] {
+        assert_eq!(desk.count(), before, "it may have been there");
+        desk.follow_up(seconds, &[]).await;
+        desk.list(seconds + 2, &[POLICY, OTHER]).await;
+    }
     assert_eq!(desk.told(before).await, ["report.removed report/R00"]);
 }
 

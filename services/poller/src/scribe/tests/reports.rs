@@ -1,8 +1,8 @@
 //! Rows: what is judged, parsed and told.
 
-use event_model::{EventDraft, EventType, Subject};
+use event_model::{EventDraft, EventType, HistoryEntry, Report, Subject};
 
-use super::desk::{Desk, at, digest, expense, fresh, report, reports};
+use super::desk::{Desk, POLICY, at, date, digest, expense, fresh, report, reports};
 
 #[tokio::test]
 async fn unchanged_rows_are_not_parsed_and_after_a_start_once() {
@@ -224,4 +224,38 @@ async fn a_path_that_moves_at_every_read_is_set_aside_and_told_to_people() {
 #[test]
 fn two_reports_of_a_test_have_two_digests() {
     assert_ne!(digest(&report("R00", "OPEN")), digest(&report("R00", "SUBMITTED")));
+}
+
+#[tokio::test]
+async fn a_row_of_a_read_that_is_older_than_the_one_that_missed_it_does_not_date_what_comes_next() {
+    let mut desk = Desk::with(&reports(3)).await;
+    let asked = desk.ask("reports", 5);
+    let mut slow = desk.begin(asked, 5);
+    desk.export(10, &reports(3)[1..]).await;
+    desk.row(&mut slow, &report("R00", "SUBMITTED")).await;
+    desk.end(slow, false).await;
+    desk.list(12, &[POLICY]).await;
+    desk.restart().await;
+    desk.export(20, &[report("R00", "APPROVED"), report("R01", "OPEN"), report("R02", "OPEN")]).await;
+    let approved = desk.full_events().await.pop().unwrap();
+    assert_eq!(approved.event_type, EventType::ReportApproved);
+    assert!(approved.detection.not_before <= Some(at(5)), "the read at 10 s did not show it");
+}
+
+/// The clock is set back between two processes, and then the history speaks of what the first has told by the state alone.
+#[tokio::test]
+async fn a_history_that_comes_late_says_nothing_twice_when_the_last_look_is_forgotten() {
+    let mut desk = Desk::with(&reports(2)).await;
+    desk.export(3_600, &[report("R00", "APPROVED"), report("R01", "OPEN")]).await;
+    let before = desk.count();
+    desk.restart().await;
+    let history = ["08:20:00 APPROVED", "08:30:00 UNAPPROVED", "08:40:00 APPROVED"];
+    let entry = |text: &&str| HistoryEntry {
+        at: date(&format!("2027-01-15 {}", &text[..8])),
+        action: text[9..].to_owned(),
+        actor: None,
+    };
+    let late = Report { history: history.iter().map(entry).collect(), ..report("R00", "APPROVED") };
+    desk.export(1_800, &[late, report("R01", "OPEN")]).await;
+    assert_eq!(desk.told(before).await, [""; 0]);
 }

@@ -1,5 +1,6 @@
 //! First sights: what is a snapshot and what is news.
 
+use change_engine::plan::shape::ReportScope;
 use event_model::{Report, UpstreamDate};
 use jiff::{SignedDuration, ToSpan};
 
@@ -50,6 +51,19 @@ async fn what_a_first_sight_left_in_doubt_is_a_snapshot_when_it_is_judged() {
 }
 
 #[tokio::test]
+async fn what_stands_twice_in_the_first_sight_of_old_days_is_a_snapshot_when_it_is_judged() {
+    let mut desk = split().await;
+    let old = Report { created: date("2026-11-20"), ..report("R00", "APPROVED") };
+    desk.read("reports:active", 1, &[], true).await;
+    desk.read("reports:recent", 1, &[], true).await;
+    let before = desk.count();
+    desk.read("reports:2026-11", 5, &[Report { total: Some(7), ..old.clone() }, old.clone()], true).await;
+    desk.read("reports:2026-11", 15, &[old], true).await;
+    let told = desk.told(before).await;
+    assert_eq!(told.last().map(String::as_str), Some("report.snapshot report/R00"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_first_sight_is_appended_in_parts_and_lets_others_go_between() {
     let mut desk = Desk::open().await;
     desk.list(0, &[POLICY]).await;
@@ -76,8 +90,9 @@ async fn what_comes_into_reach_is_a_snapshot() {
     desk.restart().await;
     desk.list(10, &[POLICY, "B2"]).await;
     let other = Report { policy_id: Some("B2".into()), ..fresh("R01") };
-    desk.export(11, &[report("R00", "OPEN"), other]).await;
-    assert_eq!(desk.told(before).await, ["policy.snapshot policy/B2", "report.snapshot report/R01"]);
+    desk.export(11, &[report("R00", "OPEN"), other, fresh("R02")]).await;
+    let told = ["policy.snapshot policy/B2", "report.snapshot report/R01", "report.created report/R02"];
+    assert_eq!(desk.told(before).await[..3], told, "what is new where we looked before is news");
 }
 
 #[tokio::test]
@@ -181,6 +196,42 @@ async fn what_goes_from_many_small_exports_is_one_mass_disappearance() {
         ["account.access_changed account/acme"],
         "four of nine are few, twelve are not"
     );
+}
+
+/// Much is hidden; the window that is read first misses one of it.
+#[tokio::test]
+async fn nothing_is_removed_before_the_exports_that_show_what_moves_were_read_again() {
+    let mut desk = split().await;
+    let old = Report { created: date("2026-11-20"), ..report("R50", "ARCHIVED") };
+    let all = [&reports(20)[..], std::slice::from_ref(&old)].concat();
+    read_all(&mut desk, 2, &all).await;
+    let before = desk.count();
+    for wanted in desk.scribe.wanted(at(20)) {
+        let Watch::Reports(ReportScope::Window { .. }) = wanted.watch else { continue };
+        let asked = desk.ask_for(&wanted.watch, 20);
+        if shows(&asked.export, &old) {
+            let reading = desk.begin(asked, 20);
+            // Not so cheap that the exports are joined again.
+            let ended = ReportsEnded { complete: true, took: SignedDuration::from_secs(100), bytes: 1_000 };
+            desk.scribe.end_reports(reading, ended).await.unwrap();
+        }
+    }
+    for seconds in [22, 40, 60] {
+        if desk.wants("reports:by-id", seconds) {
+            assert_eq!(desk.follow_up(seconds, &[]).await, ["R50"]);
+        }
+        desk.list(seconds + 5, &[POLICY]).await;
+    }
+    assert_eq!(desk.count(), before);
+    desk.read("reports:active", 70, &[], true).await;
+    desk.read("reports:recent", 80, &[], true).await;
+    for seconds in [90, 110, 130] {
+        if desk.wants("reports:by-id", seconds) {
+            desk.follow_up(seconds, &[]).await;
+        }
+        desk.list(seconds + 5, &[POLICY]).await;
+    }
+    assert_eq!(desk.told(before).await, ["account.access_changed account/acme"]);
 }
 
 #[tokio::test]

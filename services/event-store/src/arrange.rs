@@ -1,0 +1,132 @@
+//! Arranging the log: small blocks become large ones, beside traffic.
+//!
+//! A commit writes a block however small. Once enough of them are durable they are put together: the new block is written under the
+//! key of the last one, in its place, and then the others are removed, **from the last to the first**. So at any moment, and
+//! after a kill at any moment, the blocks that stand answer for every sequence in order: what is left over of the old ones is
+//! the beginning of what the new one holds. The next pass removes it.
+//!
+//! Nothing here needs to be atomic, durable, or done at all: it only saves room.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use event_model::Sequence;
+
+use crate::{
+    StoreError,
+    block::{BLOCK_BYTES, BLOCK_EVENTS, Block, Packer},
+    layout,
+    log::{Log, write_failed},
+};
+
+/// A block of so many bytes on disk is left alone, like one of half the events: merging it gains next to nothing.
+const LARGE_BYTES: usize = BLOCK_BYTES / 8;
+/// After so many steps over large blocks it is noted how far they go.
+const NOTE_EVERY: usize = 64;
+
+/// Who rewrites blocks holds this while it does; clones are the same.
+#[derive(Clone, Default)]
+pub struct Turn(Arc<Mutex<()>>);
+
+impl Turn {
+    /// Waits for it.
+    pub fn take(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts small blocks together.
+pub struct Arranger {
+    log: Log,
+    turn: Turn,
+    packer: Packer,
+    /// Up to here there is nothing to do.
+    done: Sequence,
+    steps: usize,
+}
+
+impl Arranger {
+    /// One that goes on where the last one noted that it was.
+    pub fn new(log: Log, turn: Turn) -> Result<Self, StoreError> {
+        let done = log.noted(layout::ARRANGED_KEY)?;
+        Ok(Self { log, turn, packer: packer()?, done, steps: 0 })
+    }
+
+    /// Arranges what lies before `up_to`, which is durable, as far as there is enough of it.
+    pub fn arrange(&mut self, up_to: Sequence) -> Result<(), StoreError> {
+        while up_to.0.saturating_sub(self.done.0) >= BLOCK_EVENTS as u64 {
+            let turn = self.turn.clone();
+            let _turn = turn.take();
+            let (header, bytes) = self.log.header_of(self.done.next())?;
+            if header.count >= BLOCK_EVENTS / 2 || bytes >= LARGE_BYTES || header.sparse {
+                self.advance(header.last, 1)?;
+            } else if !self.merge(up_to)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, done: Sequence, steps: usize) -> Result<(), StoreError> {
+        self.done = done;
+        self.steps += steps;
+        if self.steps >= NOTE_EVERY {
+            self.steps = 0;
+            self.log.note(layout::ARRANGED_KEY, done)?;
+        }
+        Ok(())
+    }
+
+    /// Merges the small blocks that follow; says whether it got on.
+    fn merge(&mut self, up_to: Sequence) -> Result<bool, StoreError> {
+        let mut merged: Option<Block> = None;
+        let mut members = Vec::new();
+        let mut ended = false;
+        // What lies above the horizon must not share a block with what retention thins out.
+        let horizon = self.log.horizon();
+        for block in self.log.blocks(self.done, up_to)? {
+            let block = block?;
+            match &mut merged {
+                // What a kill left over of the blocks that this one replaced.
+                Some(left) if block.header.first <= left.header.first => {
+                    remove_from_last(&self.log, &members)?;
+                    members.clear();
+                    if block.header.sparse {
+                        self.advance(block.header.last, 1)?;
+                        return Ok(true);
+                    }
+                    merged = Some(block.clone());
+                }
+                Some(group) if group.header.last != horizon && group.takes(&block) => group.join(&block),
+                Some(_) => {
+                    ended = true;
+                    break;
+                }
+                None => merged = Some(block.clone()),
+            }
+            members.push(block.header.last);
+        }
+        let Some(mut merged) = merged.filter(|block| ended || block.is_full()) else { return Ok(false) };
+        if members.len() > 1 {
+            merged.header.commit = merged.header.last;
+            put_in_place(&self.log, &merged, &members, &mut self.packer)?;
+        }
+        self.advance(merged.header.last, NOTE_EVERY)?;
+        Ok(true)
+    }
+}
+
+/// Writes `block` where the last of `members` is, which it replaces, and removes the others.
+pub fn put_in_place(log: &Log, block: &Block, members: &[Sequence], packer: &mut Packer) -> Result<(), StoreError> {
+    let sealed = block.seal(packer).map_err(|error| write_failed(Arc::new(error)))?;
+    log.replace(block.header.last, &sealed)?;
+    remove_from_last(log, &members[..members.len().saturating_sub(1)])
+}
+
+fn remove_from_last(log: &Log, members: &[Sequence]) -> Result<(), StoreError> {
+    members.iter().rev().try_for_each(|last| log.remove(*last))
+}
+
+/// What compresses blocks.
+pub fn packer() -> Result<Packer, StoreError> {
+    Packer::new().map_err(|error| write_failed(Arc::new(error)))
+}

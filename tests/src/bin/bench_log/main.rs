@@ -1,0 +1,78 @@
+//! What the log costs and gives, beside a plain file to which the same events are appended.
+//!
+//! The plain file is the same drafts, given their sequences and serialised to the same JSON as lines, written to one file
+//! opened for appending, with one `fdatasync` for each batch; 16 writers write in turns and sync side by side. Store and file
+//! take turns, round by round with the same events, so that whatever else the machine does meets both; a ratio is the median
+//! over the rounds. Making the drafts is counted on neither side.
+//!
+//! All of it runs twice: on a disk, and where a sync costs next to nothing. Which bound holds where, the measured sync of the
+//! plain file decides. The million events are appended by a child that is killed (-9) afterwards, and read by a second one:
+//! their peak memory is theirs alone. Prints one JSON line per measurement, then one per bound; fails when one does not hold.
+
+mod append;
+mod child;
+mod million;
+mod place;
+mod verdict;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+use place::Place;
+use verdict::Verdict;
+
+/// Measures the log beside a plain file.
+#[derive(Parser)]
+struct Arguments {
+    /// Events of the long log.
+    #[arg(long, default_value_t = 1_000_000)]
+    events: u64,
+    /// Rounds of each measurement of appends.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// About how long the plain file's part of a round takes.
+    #[arg(long, default_value_t = 400)]
+    round_ms: u64,
+    /// A folder on a disk; beside this program if not given.
+    #[arg(long)]
+    disk: Option<PathBuf>,
+    /// A folder in memory.
+    #[arg(long, default_value = "/dev/shm")]
+    memory: PathBuf,
+    /// Leave the other part out.
+    #[arg(long)]
+    only: Option<Part>,
+    /// Be a child of this program.
+    #[arg(long, hide = true, requires = "store")]
+    role: Option<child::Role>,
+    #[arg(long, hide = true)]
+    store: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Appends in batches.
+    Appends,
+    /// Size, replay and restart of the long log.
+    Long,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if let Some((role, store)) = arguments.role.zip(arguments.store) {
+        return child::be(role, &store, arguments.events).await.map(|()| ExitCode::SUCCESS);
+    }
+    let mut verdict = Verdict::default();
+    for place in Place::all(arguments.disk.as_deref(), &arguments.memory)? {
+        if arguments.only != Some(Part::Long) {
+            append::measure(&place, arguments.rounds, arguments.round_ms, &mut verdict).await?;
+        }
+        if arguments.only != Some(Part::Appends) {
+            million::measure(&place, arguments.events, &mut verdict).await?;
+        }
+    }
+    Ok(if verdict.say() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
