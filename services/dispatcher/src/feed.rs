@@ -30,8 +30,8 @@ use std::{
     time::Duration,
 };
 
-use event_model::{EventFilter, Sequence, Subscription, delivery::Payload};
-use event_store::{EventStore, StoreError, StoredEvent, StoredHead};
+use event_model::{KeyId, Reach, Sequence, Subscription, delivery::Payload};
+use event_store::{EventStore, StoreError, StoredEvent, StoredHead, Table, TableName};
 use tokio::{sync::Notify, time::sleep};
 use tracing::error;
 
@@ -48,23 +48,51 @@ pub(crate) struct Item {
     pub(crate) head: StoredHead,
     pub(crate) payload: Arc<Payload>,
     pub(crate) content: Content,
+    /// Of an event about a subscription: whose that is.
+    about: Option<KeyId>,
     kind_bit: u64,
     bytes: usize,
 }
 
 impl Item {
-    fn of(stored: StoredEvent) -> Arc<Self> {
+    fn of(stored: StoredEvent, about: Option<KeyId>) -> Arc<Self> {
         let payload = Arc::new(Payload::of(&stored.head));
         let (kind_bit, bytes) = (interest::bit(stored.head.event_type), stored.body.len() + ITEM_OVERHEAD_BYTES);
-        Arc::new(Self { payload, content: Content::from(stored.body), head: stored.head, kind_bit, bytes })
+        Arc::new(Self { payload, content: Content::from(stored.body), head: stored.head, about, kind_bit, bytes })
     }
 
     pub(crate) fn sequence(&self) -> Sequence {
         self.head.sequence
     }
 
-    fn is_wanted(&self, interest: u64, filter: &EventFilter) -> bool {
-        interest::wants(interest, filter, self.kind_bit, &self.head)
+    fn is_wanted(&self, interest: u64, subscription: &Subscription) -> bool {
+        interest & self.kind_bit != 0
+            && (interest::is_all_of_its_types(subscription) || subscription.wants(&self.head, self.about.as_ref()))
+    }
+}
+
+/// Makes items of what is read: once for all couriers.
+#[derive(Clone)]
+struct Maker {
+    subscriptions: Table<Subscription>,
+}
+
+impl Maker {
+    async fn item(&self, stored: StoredEvent) -> Result<Arc<Item>, StoreError> {
+        if !Reach::turns_on_owner(stored.head.event_type) {
+            return Ok(Item::of(stored, None));
+        }
+        let about = self.subscriptions.get(&stored.head.subject.id).await?;
+        let owner = about.and_then(|subscription| subscription.owner).map(|owner| owner.key);
+        Ok(Item::of(stored, owner))
+    }
+
+    async fn items(&self, events: Vec<StoredEvent>) -> Result<Vec<Arc<Item>>, StoreError> {
+        let mut items = Vec::with_capacity(events.len());
+        for event in events {
+            items.push(self.item(event).await?);
+        }
+        Ok(items)
     }
 }
 
@@ -112,6 +140,7 @@ impl Bell {
 /// The shared log. See the module's head.
 pub(crate) struct Feed {
     store: EventStore,
+    maker: Maker,
     ring: Mutex<Ring>,
     pages: Pages,
 }
@@ -129,7 +158,8 @@ impl Feed {
     /// A feed whose ring begins at the end of the log.
     pub(crate) fn new(store: &EventStore) -> Self {
         let ring = Mutex::new(Ring::after(store.last_sequence()));
-        Self { store: store.clone(), ring, pages: Pages::new(store.clone()) }
+        let maker = Maker { subscriptions: store.table(TableName::Subscriptions) };
+        Self { store: store.clone(), pages: Pages::new(store.clone(), maker.clone()), maker, ring }
     }
 
     /// Takes in whatever is appended; ends with the store.
@@ -155,7 +185,7 @@ impl Feed {
             if events.is_empty() {
                 return Ok(());
             }
-            let items = events.into_iter().map(Item::of).collect();
+            let items = self.maker.items(events).await?;
             self.ring().add(items);
         }
     }
@@ -172,7 +202,10 @@ impl Feed {
         if let Some(item) = self.at_hand(sequence) {
             return Ok(Some(item));
         }
-        Ok(self.store.event(sequence).await?.map(Item::of))
+        match self.store.event(sequence).await? {
+            Some(stored) => self.maker.item(stored).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The event at `sequence`, if it is in memory.
@@ -207,7 +240,7 @@ impl Ticket {
     }
 
     fn wants(&self, item: &Item) -> bool {
-        item.is_wanted(self.interest, &self.subscription.filter)
+        item.is_wanted(self.interest, &self.subscription)
     }
 }
 

@@ -33,6 +33,16 @@ impl TypeGlob {
         self.matches(event_type) && (!event_type.is_snapshot() || self.0.ends_with(".snapshot"))
     }
 
+    /// The pattern of every type.
+    pub fn any() -> Self {
+        Self("*".to_owned())
+    }
+
+    /// Whether it is that of every type, those to come among them.
+    pub fn is_any(&self) -> bool {
+        self.0 == "*"
+    }
+
     /// The pattern as written.
     pub fn as_str(&self) -> &str {
         &self.0

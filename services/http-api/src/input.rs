@@ -153,6 +153,7 @@ impl Creation {
             retiring_secrets: Vec::new(),
             ed25519_keys: ed25519_key.into_iter().collect(),
             challenge: self.challenge,
+            owner: None,
             id,
             url,
             filter: EventFilter { events, accounts: self.accounts, policies: self.policies },

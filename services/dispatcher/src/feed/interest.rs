@@ -1,6 +1,6 @@
 //! Whether a subscription wants an event, told by a bit in nearly all cases.
 
-use event_model::{EventFilter, EventHead, EventType};
+use event_model::{EventFilter, EventType, Subscription};
 
 const _: () = assert!(EventType::ALL.len() <= 64, "a type has a bit of a u64");
 
@@ -15,10 +15,11 @@ pub(super) fn of(filter: &EventFilter) -> u64 {
     asked.fold(0, |bits, known| bits | bit(*known))
 }
 
-/// Whether a subscription with this filter, whose types are `interest`, wants the event with this head, whose type is
-/// `kind_bit`.
-pub(super) fn wants(interest: u64, filter: &EventFilter, kind_bit: u64, head: &EventHead) -> bool {
-    interest & kind_bit != 0 && ((filter.accounts.is_empty() && filter.policies.is_empty()) || filter.wants(head))
+/// Whether `subscription` wants every event of the types that it names: then the bit alone tells.
+pub(super) fn is_all_of_its_types(subscription: &Subscription) -> bool {
+    let filter = &subscription.filter;
+    let sees_all = subscription.owner.as_ref().is_none_or(|owner| owner.reach.is_everything());
+    sees_all && filter.accounts.is_empty() && filter.policies.is_empty()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use event_model::Sequence;
 use event_store::{EventStore, StoreError};
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::Item;
+use super::{Item, Maker};
 
 /// Events of a page: one block of the log.
 const PAGE_EVENTS: u64 = 64;
@@ -37,6 +37,7 @@ impl Page {
 
 pub(super) struct Pages {
     store: EventStore,
+    maker: Maker,
     readers: Semaphore,
     kept: Mutex<Kept>,
 }
@@ -55,8 +56,8 @@ struct Place {
 }
 
 impl Pages {
-    pub(super) fn new(store: EventStore) -> Self {
-        Self { store, readers: Semaphore::new(MAX_READERS), kept: Mutex::default() }
+    pub(super) fn new(store: EventStore, maker: Maker) -> Self {
+        Self { store, maker, readers: Semaphore::new(MAX_READERS), kept: Mutex::default() }
     }
 
     /// The page that holds what follows `after`, which is not the end of the log.
@@ -90,7 +91,8 @@ impl Pages {
         }
         // Retention leaves holes: the page ends where it would without them, or before the end of the log.
         let end = full.min(self.store.last_sequence());
-        let items: Vec<_> = events.into_iter().filter(|event| event.head.sequence <= end).map(Item::of).collect();
+        events.retain(|event| event.head.sequence <= end);
+        let items = self.maker.items(events).await?;
         let bytes = items.iter().map(|item| item.bytes).sum();
         Ok(Arc::new(Page { items, end, bytes }))
     }

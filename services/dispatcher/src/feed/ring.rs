@@ -68,7 +68,7 @@ impl Ring {
     pub(super) fn add(&mut self, items: Vec<Arc<Item>>) {
         let Some(last) = items.last().map(|item| item.sequence()) else { return };
         for desk in self.desks.values_mut().filter(|desk| desk.armed) {
-            let wanted = items.iter().find(|item| item.is_wanted(desk.interest, &desk.subscription.filter));
+            let wanted = items.iter().find(|item| item.is_wanted(desk.interest, &desk.subscription));
             if let Some(first) = wanted {
                 desk.armed = false;
                 desk.clean_to = Sequence(first.sequence().0 - 1);
@@ -102,7 +102,7 @@ impl Ring {
                 return Some(Found::Items { items, up_to });
             }
             up_to = item.sequence();
-            if item.is_wanted(desk.interest, &desk.subscription.filter) {
+            if item.is_wanted(desk.interest, &desk.subscription) {
                 items.push(Arc::clone(item));
             }
         }

@@ -118,6 +118,7 @@ impl World {
             retiring_secrets: Vec::new(),
             ed25519_keys: Vec::new(),
             challenge: false,
+            owner: None,
             id,
             url: url.clone(),
             filter,

@@ -23,6 +23,7 @@ fn subscription() -> Subscription {
         retiring_secrets: Vec::new(),
         ed25519_keys: Vec::new(),
         challenge: false,
+        owner: None,
         created_at: Timestamp::UNIX_EPOCH,
         updated_at: Timestamp::UNIX_EPOCH,
     }

@@ -65,6 +65,7 @@ fn subscription() -> Subscription {
         retiring_secrets: Vec::new(),
         ed25519_keys: Vec::new(),
         challenge: false,
+        owner: None,
         created_at: now,
         updated_at: now,
     }

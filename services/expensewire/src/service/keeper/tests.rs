@@ -51,6 +51,7 @@ fn subscription(unique: &str, status: Status) -> Subscription {
         retiring_secrets: Vec::new(),
         ed25519_keys: Vec::new(),
         challenge: false,
+        owner: None,
         created_at: day(0),
         updated_at: day(0),
     }
