@@ -11,13 +11,12 @@ use std::{
 use event_model::{
     Sequence, Subscription, SubscriptionId,
     delivery::{ERRANDS, Progress},
-    subscription::Status,
 };
 use event_store::{Durability, StoreError, Table, TableName};
 use jiff::Timestamp;
 use tokio::{
     task::{self, JoinError, JoinSet},
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -190,15 +189,16 @@ impl Supervisor {
         let wanted: BTreeMap<SubscriptionId, Subscription> =
             listed.into_iter().map(|(_, subscription)| (subscription.id.clone(), subscription)).collect();
         self.shared.metrics.count_statuses(wanted.values().map(|subscription| &subscription.status));
+        let now = Timestamp::now();
         for (id, running) in &self.running {
-            if wanted.get(id) != Some(&*running.subscription) {
+            if wanted.get(id) != Some(&*running.subscription) || running.subscription.has_lapsed(now) {
                 running.stop.cancel();
             }
         }
         self.forget_the_gone(&wanted).await?;
         for (id, subscription) in wanted {
             self.known.insert(id.clone());
-            if subscription.status != Status::Active {
+            if !subscription.delivers(now) {
                 self.backoffs.remove(&id);
                 continue;
             }
@@ -215,8 +215,12 @@ impl Supervisor {
         let id = subscription.id.clone();
         let (bell, ticket) = Courier::prepare(&self.shared, &subscription);
         let courier = Courier::run(Arc::clone(&self.shared), Arc::clone(&subscription), ticket, stop.clone());
-        let name = id.clone();
-        let task = self.couriers.spawn(async move { (name, courier.await) });
+        let (name, lapses) = (id.clone(), subscription.owner.as_ref().and_then(|owner| owner.until));
+        let stopping = stop.clone();
+        let task = match lapses {
+            None => self.couriers.spawn(async move { (name, courier.await) }),
+            Some(at) => self.couriers.spawn(async move { (name, until_lapsed(courier, at, stopping).await) }),
+        };
         self.by_task.insert(task.id(), id.clone());
         self.running.insert(id, Running { subscription, bell, stop, since: Instant::now() });
     }
@@ -315,6 +319,25 @@ impl Supervisor {
             warn!(left = self.couriers.len(), "couriers took too long to stop: abandoned");
         }
         self.couriers.shutdown().await;
+    }
+}
+
+/// Runs a courier to its end, and stops it when the key of its owner expires. Should the clock be set meanwhile, the next
+/// reconciliation puts it right.
+async fn until_lapsed(
+    courier: impl Future<Output = Result<(), CourierError>>,
+    at: Timestamp,
+    stop: CancellationToken,
+) -> Result<(), CourierError> {
+    let left = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+    let mut courier = std::pin::pin!(courier);
+    tokio::select! {
+        ended = courier.as_mut() => ended,
+        () = sleep(left) => {
+            info!("a subscription pauses: the key of its owner has expired");
+            stop.cancel();
+            courier.await
+        }
     }
 }
 

@@ -5,7 +5,12 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{account::AccountName, event::EventHead, event_type::EventType};
+use crate::{
+    account::AccountName,
+    event::EventHead,
+    event_type::EventType,
+    key::{Allowed, Reach},
+};
 
 /// Longest glob: the longest type name is far shorter.
 const MAX_GLOB_LENGTH: usize = 64;
@@ -112,6 +117,16 @@ impl EventFilter {
             && (self.accounts.is_empty() || self.accounts.contains(&head.account))
             && (self.policies.is_empty()
                 || head.policy_id().is_some_and(|id| self.policies.iter().any(|wanted| wanted == id)))
+    }
+
+    /// Names the accounts and policies of `reach` where none are named, so that a filter says what will come.
+    pub fn narrow_to(&mut self, reach: &Reach) {
+        if let (true, Allowed::Only(accounts)) = (self.accounts.is_empty(), &reach.accounts) {
+            self.accounts = accounts.iter().cloned().collect();
+        }
+        if let (true, Allowed::Only(policies)) = (self.policies.is_empty(), &reach.policies) {
+            self.policies = policies.iter().cloned().collect();
+        }
     }
 }
 

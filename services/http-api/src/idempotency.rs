@@ -18,7 +18,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use event_model::{Subscription, SubscriptionId, delivery::PendingDelivery, subscription::Ed25519Key};
+use event_model::{KeyId, Subscription, SubscriptionId, delivery::PendingDelivery, subscription::Ed25519Key};
 use event_store::{Durability, StoreError};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
@@ -26,8 +26,9 @@ use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
 use crate::{
-    auth::Caller,
+    caller::Caller,
     config::{IDEMPOTENCY_KEPT, IDEMPOTENCY_SWEEP, MAX_IDEMPOTENCY_KEY},
+    keys::StoredKey,
     problem::{Fault, Refusal},
     state::{Api, Claim},
 };
@@ -50,6 +51,8 @@ pub(crate) struct Plan {
 pub(crate) enum Effect {
     /// A new subscription.
     Subscribe { subscription: Box<Subscription> },
+    /// A new key, under the hash of its token.
+    MakeKey { record: String, key: Box<StoredKey> },
     /// A delivery for the dispatcher, under this key.
     Enqueue { key: String, delivery: Box<PendingDelivery> },
     /// Another secret or key of the subscription from `at` on.
@@ -109,7 +112,7 @@ impl Keyed {
             let why = format!("must have 1 to {MAX_IDEMPOTENCY_KEY} visible characters");
             return Err(Refusal::Parameters(vec![Fault::of(HEADER.as_str(), why)]));
         }
-        Ok(Some(Self { record: digest(&[caller.key_id.as_bytes(), key]), request: digest(&[path.as_bytes(), body]) }))
+        Ok(Some(Self { record: digest(&[caller.key_id().as_str().as_bytes(), key]), request: digest(&[path.as_bytes(), body]) }))
     }
 }
 
@@ -167,7 +170,19 @@ async fn finish(api: Arc<Api>, _claim: Claim, key: String, record: Record, plan:
 async fn carry_out(api: &Api, effect: &Effect) -> Result<(), Refusal> {
     match effect {
         Effect::Subscribe { subscription } => {
+            // A key is deleted with what it owns, or that is passed on: nothing may be added for a key that is gone by now.
+            let _alone = api.changing.lock().await;
+            if let Some(owner) = &subscription.owner {
+                standing_key(api, &owner.key).await?;
+            }
             api.subscriptions.put(subscription.id.as_str(), subscription, Durability::Durable).await?;
+        }
+        Effect::MakeKey { record, key } => {
+            let _alone = api.changing.lock().await;
+            if let Some(maker) = &key.made_by {
+                standing_key(api, maker).await?;
+            }
+            api.keys.put(record, key, Durability::Durable).await?;
         }
         Effect::Enqueue { key, delivery } => {
             // A deletion takes what waits with it: nothing may be added for a subscription that is gone by now.
@@ -193,6 +208,12 @@ async fn carry_out(api: &Api, effect: &Effect) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// Refuses what is asked under a key that has been deleted since.
+async fn standing_key(api: &Api, id: &KeyId) -> Result<(), Refusal> {
+    let all = api.keys.list("").await?;
+    all.iter().any(|(_, key)| key.id == *id).then_some(()).ok_or(Refusal::BadKey)
 }
 
 fn sealed(api: &Api, key: &str, request: String, plan: &Plan) -> Result<Record, Refusal> {

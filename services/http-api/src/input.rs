@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use event_model::{
-    AccountName, EventFilter, Sequence, Subscription, SubscriptionId, TypeGlob,
+    AccountName, EventFilter, Owner, Sequence, Subscription, SubscriptionId, TypeGlob,
     subscription::{Ed25519Key, Format, Ordering, Status},
 };
 use event_store::{SealError, Sealer};
@@ -22,7 +22,7 @@ use crate::{
     signing::{self, Secret},
 };
 
-mod values;
+pub(crate) mod values;
 
 /// The body of a creation, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,12 +139,15 @@ impl Creation {
         id: SubscriptionId,
         sealer: &Sealer,
         secret: &Secret,
+        owner: Owner,
         now: Timestamp,
     ) -> Result<Subscription, Refusal> {
         faults.finish()?;
         let (Some(url), Some(events)) = (self.url, self.events) else {
             return Err(Refusal::Fields(vec![Fault::at("", "url and events are required")]));
         };
+        let mut filter = EventFilter { events, accounts: self.accounts, policies: self.policies };
+        filter.narrow_to(&owner.reach);
         let mut sealed_headers = BTreeMap::new();
         self.headers.sealed(sealer, &id)?.onto(&mut sealed_headers);
         let ed25519_key = self.ed25519.then(|| signing::drawn_ed25519(sealer, &id)).transpose()?;
@@ -153,10 +156,10 @@ impl Creation {
             retiring_secrets: Vec::new(),
             ed25519_keys: ed25519_key.into_iter().collect(),
             challenge: self.challenge,
-            owner: None,
+            owner: Some(owner),
             id,
             url,
-            filter: EventFilter { events, accounts: self.accounts, policies: self.policies },
+            filter,
             format: self.format,
             ordering: self.ordering,
             rate_per_s: self.rate_per_s,
@@ -221,6 +224,9 @@ impl SealedChange {
         replace(&mut subscription.filter.events, &change.events);
         reset(&mut subscription.filter.accounts, &change.accounts);
         reset(&mut subscription.filter.policies, &change.policies);
+        if let Some(owner) = &subscription.owner {
+            subscription.filter.narrow_to(&owner.reach);
+        }
         reset(&mut subscription.ordering, &change.ordering);
         match &self.headers {
             Setting::Keep => {}

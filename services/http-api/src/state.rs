@@ -21,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    auth::StoredKey,
     config::{MAX_EXPORTS, MAX_STREAMS, READY_KEPT},
     edge,
     idempotency::Record,
+    keys::StoredKey,
+    limits::Limits,
     metrics::Metrics,
     problem::Refusal,
     watching::Watching,
@@ -74,6 +75,8 @@ pub(crate) struct Api {
     pub keys: Table<StoredKey>,
     pub answers: Table<Record>,
     pub metrics: Metrics,
+    /// How often each caller has asked.
+    pub limits: Limits,
     pub stop: CancellationToken,
     /// One permit for each open stream.
     pub streams: Arc<Semaphore>,
@@ -103,6 +106,7 @@ impl Api {
             keys: deps.store.table(TableName::Keys),
             answers: deps.store.table(TableName::Idempotency),
             metrics,
+            limits: Limits::new(),
             stop,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
@@ -182,7 +186,11 @@ pub(crate) mod testing {
     use tracing::{Dispatch, Level, subscriber::DefaultGuard};
 
     use super::*;
-    use crate::watching::{Refresh, Released, WatchingRefusal};
+    use crate::{
+        caller::Caller,
+        keys::ensure_admin_key,
+        watching::{Refresh, Released, WatchingRefusal},
+    };
 
     struct Anywhere;
 
@@ -227,6 +235,14 @@ pub(crate) mod testing {
                 timestamp_source: TimestampSource::Observation,
             },
         }
+    }
+
+    /// One who may do everything.
+    pub(crate) async fn admin(api: &Api) -> Caller {
+        ensure_admin_key(&api.deps.store, None).await.expect("a store");
+        let all = api.keys.list("").await.expect("read");
+        let (record, key) = all.into_iter().next().expect("a key");
+        Caller::new(record, key)
     }
 
     /// The API, and the directory that goes with it.

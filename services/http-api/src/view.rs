@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use event_model::{
-    AccountName, EntityKind, Revision, Sequence, Subject, Subscription, SubscriptionId, TypeGlob,
+    AccountName, EntityKind, KeyId, Revision, Sequence, Subject, Subscription, SubscriptionId, TypeGlob,
     delivery::{Attempt, PendingDelivery, PendingState, Progress, Trouble},
     status::{AccountStatus, WatchStatus},
     subscription::{Format, Ordering, Status},
@@ -35,7 +35,9 @@ pub(crate) struct SubscriptionView {
     challenge: bool,
     /// Until when a replaced secret signs beside the one that stands; `null` when none does.
     overlap_until: Option<Timestamp>,
-    status: Status,
+    status: StatusView,
+    /// The key that it belongs to; `null` for one of before keys had scopes.
+    owner: Option<KeyId>,
     /// Everything up to here is delivered, not wanted, or counted below.
     cursor: Sequence,
     /// Events of the log after the cursor, wanted or not.
@@ -65,6 +67,7 @@ impl SubscriptionView {
         let dead_letters = pending.iter().filter(|(_, one)| matches!(one.state, PendingState::Dead { .. })).count();
         let overlap_until = subscription.retiring_secrets.iter().map(|one| one.until).max();
         let overlap_until = overlap_until.filter(|until| *until > Timestamp::now());
+        let status = StatusView::of(&subscription, Timestamp::now());
         Self {
             id: subscription.id,
             url: subscription.url,
@@ -79,7 +82,8 @@ impl SubscriptionView {
             ed25519: !subscription.ed25519_keys.is_empty(),
             challenge: subscription.challenge,
             overlap_until,
-            status: subscription.status,
+            status,
+            owner: subscription.owner.map(|owner| owner.key),
             cursor: progress.cursor,
             lag_events: last.0.saturating_sub(progress.cursor.0),
             pending: pending.iter().filter(|(_, one)| one.state.is_open()).count(),
@@ -91,6 +95,25 @@ impl SubscriptionView {
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
         }
+    }
+}
+
+/// Whether a subscription delivers.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum StatusView {
+    Stands(Status),
+    /// It would, were the key of its owner not expired. Its cursor stands.
+    Lapsed { state: &'static str, reason: &'static str, at: Option<Timestamp> },
+}
+
+impl StatusView {
+    fn of(subscription: &Subscription, now: Timestamp) -> Self {
+        if subscription.status == Status::Active && subscription.has_lapsed(now) {
+            let at = subscription.owner.as_ref().and_then(|owner| owner.until);
+            return Self::Lapsed { state: Status::Paused.as_str(), reason: "owner_expired", at };
+        }
+        Self::Stands(subscription.status.clone())
     }
 }
 

@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod deliveries;
 mod events;
+mod keys;
 mod lines;
 mod log;
 mod place;
@@ -31,6 +32,7 @@ pub use client::{ApiKey, Connection};
 pub use config::{ConfigArg, ConfigCommand, ShowFormat};
 pub use deliveries::DeliveriesCommand;
 pub use events::{EventsCommand, FilterArgs, ListArgs};
+pub use keys::{CreateKeyArgs, KeysCommand};
 pub use log::LogCommand;
 pub use place::PlaceArgs;
 pub use service::{DemoArgs, OverLimit, ServeArgs, SimArgs};
@@ -138,6 +140,15 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: SubscriptionsCommand,
     },
+    /// Say who may see and do what
+    Keys {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Check the signature of a delivery whose body is on standard input; says which check fails
     Verify(VerifyArgs),
     /// Check, show or make a configuration
@@ -163,6 +174,7 @@ pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
         ClientCommand::Restore(args) => backup::restore(args).await,
         ClientCommand::Events { connection, command } => events::run(connection, command).await,
         ClientCommand::Subscriptions { connection, command } => subscriptions::run(connection, command).await,
+        ClientCommand::Keys { connection, command } => keys::run(connection, command).await,
         ClientCommand::Verify(args) => verify::run(args),
         ClientCommand::Config { command } => config::run(command),
     }

@@ -90,7 +90,7 @@ async fn delete(client: &Client, id: &str, yes: bool) -> Result<Exit, Failure> {
         eprintln!("nothing was deleted");
         return Ok(Exit::Interrupted);
     }
-    client.delete(&[PATH, id]).await.map_err(with_hint)?;
+    client.delete(&[PATH, id], &[]).await.map_err(with_hint)?;
     eprintln!("deleted {}", plain(id));
     Ok(Exit::Ok)
 }

@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use event_model::{EventType, SubscriptionId, subscription::Status};
+use event_model::{EventType, Reach, SubscriptionId, subscription::Status};
 use serde_json::json;
 
 use super::*;
@@ -77,7 +77,8 @@ fn what_is_not_said_has_the_documented_default() {
     let (made, faults) = creation(body, &known(&acme()));
     let id = SubscriptionId::from_unique("a").expect("an id");
     let now = "2026-04-02T09:14:00Z".parse().expect("a time");
-    let made = made.complete(faults, id, sealer(), &Secret::drawn(), now).expect("made");
+    let owner = Owner { key: "key_1".parse().expect("an id"), reach: Reach::everything(), until: None };
+    let made = made.complete(faults, id, sealer(), &Secret::drawn(), owner, now).expect("made");
     assert_eq!((made.start_after, &made.status), (Sequence(40), &Status::Active));
     assert_eq!((made.format, made.ordering, made.rate_per_s), (Format::Standard, Ordering::Entity, None));
     assert!(made.filter.accounts.is_empty() && made.filter.policies.is_empty() && made.sealed_headers.is_empty());

@@ -78,13 +78,16 @@ pub(super) fn accounts(faults: &mut Faults, at: &str, value: Value, known: &Know
 }
 
 pub(super) fn policies(faults: &mut Faults, at: &str, value: Value) -> Option<Vec<String>> {
-    list(faults, at, value, MAX_NAMES, |faults, at, text| {
-        let fits = (1..=MAX_POLICY_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if !fits {
-            faults.note(at, format!("is not the id of a policy: 1 to {MAX_POLICY_ID} visible characters"));
-        }
-        fits.then_some(text)
-    })
+    list(faults, at, value, MAX_NAMES, policy)
+}
+
+/// The id of a policy.
+pub(crate) fn policy(faults: &mut Faults, at: &str, text: String) -> Option<String> {
+    let fits = (1..=MAX_POLICY_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if !fits {
+        faults.note(at, format!("is not the id of a policy: 1 to {MAX_POLICY_ID} visible characters"));
+    }
+    fits.then_some(text)
 }
 
 pub(super) fn from(faults: &mut Faults, at: &str, value: &Value, known: &Known<'_>) -> Option<Sequence> {
@@ -135,7 +138,7 @@ pub(super) fn rate(faults: &mut Faults, at: &str, value: Value) -> Option<u32> {
     rate.and_then(|rate| u32::try_from(rate).ok())
 }
 
-pub(super) fn description(faults: &mut Faults, at: &str, value: Value) -> Option<String> {
+pub(crate) fn description(faults: &mut Faults, at: &str, value: Value) -> Option<String> {
     let text = text(faults, at, value)?;
     let fits = text.chars().count() <= MAX_DESCRIPTION_CHARS;
     if !fits {
@@ -145,7 +148,7 @@ pub(super) fn description(faults: &mut Faults, at: &str, value: Value) -> Option
 }
 
 /// A list of at most `most` texts, each read by `read`. Equal ones are taken once.
-fn list<T: PartialEq>(
+pub(crate) fn list<T: PartialEq>(
     faults: &mut Faults,
     at: &str,
     value: Value,

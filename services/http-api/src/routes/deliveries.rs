@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::{InPath, page};
 use crate::{
+    caller::Caller,
     params::{Params, cut, with},
     problem::Refusal,
     state::Api,
@@ -123,7 +124,12 @@ struct Deliveries {
 }
 
 /// `GET /v1/subscriptions/{id}/deliveries?state=&limit=&cursor=`, oldest event first.
-pub(super) async fn list(State(api): Shared, InPath(id): InPath<String>, uri: Uri) -> Result<Response, Refusal> {
+pub(super) async fn list(
+    State(api): Shared,
+    caller: Caller,
+    InPath(id): InPath<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
     let mut params = Params::of(&uri, &["state", "limit", "cursor"]);
     let limit = params.limit();
     let states = params.many("state", |text| {
@@ -131,7 +137,7 @@ pub(super) async fn list(State(api): Shared, InPath(id): InPath<String>, uri: Ur
     });
     let cursor = params.one("cursor", |text| opened_cursor(text).ok_or("is no cursor that a page gave"));
     params.finish()?;
-    let mut found = records(&api, &id).await?;
+    let mut found = records(&api, &caller, &id).await?;
     found.retain(|(key, record)| {
         cursor.as_ref().is_none_or(|cursor| key > cursor)
             && (states.is_empty() || states.contains(&record.state.as_str()))
@@ -148,21 +154,29 @@ fn opened_cursor(text: &str) -> Option<String> {
     String::from_utf8(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()
 }
 
-/// What is kept of the subscription `id`, which must be there.
-async fn records(api: &Api, id: &str) -> Result<Vec<(String, PendingDelivery)>, Refusal> {
-    let missing = || Refusal::NotFound { what: "subscription", id: cut(id) };
-    let id: SubscriptionId = id.parse().map_err(|_| missing())?;
-    if api.subscriptions.get(id.as_str()).await?.is_none() {
-        return Err(missing());
-    }
-    Ok(api.pending.list(&format!("{id}/")).await?)
+/// What is kept of the subscription `id`, which must be the caller's.
+async fn records(api: &Api, caller: &Caller, id: &str) -> Result<Vec<(String, PendingDelivery)>, Refusal> {
+    let subscription = caller.subscription(api, id).await?;
+    Ok(api.pending.list(&format!("{}/", subscription.id)).await?)
+}
+
+/// The delivery `id` of a subscription of the caller's, and its key in the table.
+async fn record(api: &Api, caller: &Caller, id: &str) -> Result<(String, PendingDelivery), Refusal> {
+    let missing = || Refusal::NotFound { what: "delivery", id: cut(id) };
+    let key = key_of(id).ok_or_else(missing)?;
+    let record = api.pending.get(&key).await?.ok_or_else(missing)?;
+    let subscription = api.subscriptions.get(record.subscription.as_str()).await?;
+    // Of one that is gone, what is left goes too.
+    if subscription.is_some_and(|subscription| caller.owns(&subscription)) { Ok((key, record)) } else { Err(missing()) }
 }
 
 /// `GET /v1/deliveries/{id}`
-pub(super) async fn show(State(api): Shared, InPath(id): InPath<String>) -> Result<Json<DeliveryView>, Refusal> {
-    let missing = || Refusal::NotFound { what: "delivery", id: cut(&id) };
-    let key = key_of(&id).ok_or_else(missing)?;
-    let record = api.pending.get(&key).await?.ok_or_else(missing)?;
+pub(super) async fn show(
+    State(api): Shared,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<DeliveryView>, Refusal> {
+    let (key, record) = record(&api, &caller, &id).await?;
     Ok(Json(DeliveryView::of(&key, record)))
 }
 
@@ -170,12 +184,13 @@ pub(super) async fn show(State(api): Shared, InPath(id): InPath<String>) -> Resu
 /// attempt gets that now. Answers when it is in line.
 pub(super) async fn retry(
     State(api): Shared,
+    caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<(StatusCode, Json<DeliveryView>), Refusal> {
     let missing = || Refusal::NotFound { what: "delivery", id: cut(&id) };
-    let key = key_of(&id).ok_or_else(missing)?;
     let _alone = api.changing.lock().await;
-    match api.pending.get(&key).await?.ok_or_else(missing)?.state {
+    let (key, record) = record(&api, &caller, &id).await?;
+    match record.state {
         PendingState::Waiting => {
             return Err(Refusal::Conflict("it waits behind an earlier event of its entity; retry that one".to_owned()));
         }
@@ -207,10 +222,11 @@ pub(super) struct Retried {
 /// `POST /v1/subscriptions/{id}/deliveries/retry`: every dead letter of the subscription is sent again.
 pub(super) async fn retry_all(
     State(api): Shared,
+    caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
     let _alone = api.changing.lock().await;
-    let mut dead = records(&api, &id).await?;
+    let mut dead = records(&api, &caller, &id).await?;
     dead.retain(|(_, record)| matches!(record.state, PendingState::Dead { .. }));
     let now = Timestamp::now();
     // Nobody but people changes a dead letter, and they take turns here.

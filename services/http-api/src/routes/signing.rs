@@ -9,12 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{
-    InPath,
-    subscriptions::{found, json},
-};
+use super::{InPath, subscriptions::json};
 use crate::{
-    auth::Caller,
+    caller::Caller,
     fields::{Faults, Fields, OptionalObject},
     idempotency::{Effect, Keyed, Plan, Replacement, once},
     problem::{Fault, Refusal},
@@ -73,8 +70,12 @@ struct PublicKey {
 }
 
 /// `GET /v1/subscriptions/{id}/public-keys`
-pub(super) async fn public_keys(State(api): Shared, InPath(id): InPath<String>) -> Result<Json<PublicKeys>, Refusal> {
-    let subscription = found(&api, &id).await?;
+pub(super) async fn public_keys(
+    State(api): Shared,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<PublicKeys>, Refusal> {
+    let subscription = caller.subscription(&api, &id).await?;
     let shown = |key: &Ed25519Key| PublicKey { algorithm: "ed25519", key: key.public_key.clone(), until: key.until };
     Ok(Json(PublicKeys { keys: subscription.ed25519_keys_at(Timestamp::now()).map(shown).collect() }))
 }
@@ -89,12 +90,12 @@ pub(super) async fn rotate(
     OptionalObject(body): OptionalObject,
 ) -> Result<Response, Refusal> {
     let keyed = Keyed::read(&headers, &caller, &format!("/v1/subscriptions/{id}/rotate-secret"), &body.bytes)?;
-    once(&api, keyed, planned(&api, &id, body.fields)).await
+    once(&api, keyed, planned(&api, &caller, &id, body.fields)).await
 }
 
-async fn planned(api: &Api, id: &str, body: Map<String, Value>) -> Result<Plan, Refusal> {
+async fn planned(api: &Api, caller: &Caller, id: &str, body: Map<String, Value>) -> Result<Plan, Refusal> {
     let wanted = wanted(body)?;
-    let subscription = found(api, id).await?;
+    let subscription = caller.subscription(api, id).await?;
     let at = Timestamp::now();
     let overlap = SignedDuration::from_secs(wanted.overlap_s);
     check(api, &subscription, &wanted, at)?;

@@ -153,6 +153,10 @@ impl Service {
         self.anonymous(method, path).bearer_auth(&self.key)
     }
 
+    pub fn as_key(&self, token: &str, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(token)
+    }
+
     pub async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.expect("an answer")
     }
