@@ -16,7 +16,7 @@ use std::{
 use event_model::KeyId;
 use governor::{
     NotUntil, Quota, RateLimiter,
-    clock::{Clock, DefaultClock, QuantaInstant},
+    clock::{Clock, DefaultClock},
     middleware::{StateInformationMiddleware, StateSnapshot},
     state::{InMemoryState, NotKeyed, keyed::HashMapStateStore},
 };
@@ -153,7 +153,7 @@ impl Standing {
         Self::of(policy, state.quota(), state.remaining_burst_capacity(), None)
     }
 
-    fn refused(policy: &'static str, until: &NotUntil<QuantaInstant>, clock: &DefaultClock) -> Self {
+    fn refused(policy: &'static str, until: &NotUntil<<DefaultClock as Clock>::Instant>, clock: &DefaultClock) -> Self {
         let wait = until.wait_time_from(clock.now());
         Self::of(policy, until.quota(), 0, Some(whole_seconds(wait).max(1)))
     }

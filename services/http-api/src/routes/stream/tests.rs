@@ -8,8 +8,8 @@ async fn feed(api: &Arc<Api>, query: &str) -> Feed {
     Feed {
         tail: api.deps.store.tail(),
         keys: api.keys.changes(),
-        caller,
         query: EventQuery::read(&mut params, caller.sight(api)),
+        caller,
         after: Sequence::START,
         state_first: false,
         told: Sequence::START,
