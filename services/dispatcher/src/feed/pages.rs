@@ -30,8 +30,24 @@ impl Page {
         self.end
     }
 
-    pub(super) fn after(&self, after: Sequence) -> impl Iterator<Item = &Arc<Item>> {
-        self.items.iter().skip_while(move |item| item.sequence() <= after)
+    /// At most `room` of its events after `after`, up to `end`, that `wants` wants; and up to where it was looked for them.
+    pub(super) fn wanted(
+        &self,
+        after: Sequence,
+        end: Sequence,
+        room: usize,
+        wants: impl Fn(&Item) -> bool,
+    ) -> (Vec<Arc<Item>>, Sequence) {
+        let end = end.min(self.end);
+        let begin = self.items.partition_point(|item| item.sequence() <= after);
+        let mut items = Vec::new();
+        for item in self.items[begin..].iter().take_while(|item| item.sequence() <= end).filter(|item| wants(item)) {
+            items.push(Arc::clone(item));
+            if items.len() == room {
+                return (items, item.sequence());
+            }
+        }
+        (items, end)
     }
 }
 
