@@ -18,7 +18,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use event_model::{Subscription, SubscriptionId, delivery::PendingDelivery, subscription::Ed25519Key};
+use event_model::{Replay, Subscription, SubscriptionId, delivery::PendingDelivery, subscription::Ed25519Key};
 use event_store::{Durability, StoreError};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +29,7 @@ use crate::{
     auth::Caller,
     config::{IDEMPOTENCY_KEPT, IDEMPOTENCY_SWEEP, MAX_IDEMPOTENCY_KEY},
     problem::{Fault, Refusal},
+    replay,
     state::{Api, Claim},
 };
 
@@ -52,6 +53,8 @@ pub(crate) enum Effect {
     Subscribe { subscription: Box<Subscription> },
     /// A delivery for the dispatcher, under this key.
     Enqueue { key: String, delivery: Box<PendingDelivery> },
+    /// Events once more to a subscription.
+    Replay { replay: Box<Replay> },
     /// Another secret or key of the subscription from `at` on.
     Rotate { id: SubscriptionId, at: Timestamp, overlap: SignedDuration, replacement: Replacement },
 }
@@ -178,6 +181,14 @@ async fn carry_out(api: &Api, effect: &Effect) -> Result<(), Refusal> {
             }
             api.pending.put(key, delivery, Durability::Durable).await?;
             api.ask(&delivery.subscription).await?;
+        }
+        Effect::Replay { replay } => {
+            let _alone = api.changing.lock().await;
+            let id = replay.subscription.as_str();
+            if api.subscriptions.get(id).await?.is_none() {
+                return Err(Refusal::NotFound { what: "subscription", id: id.to_owned() });
+            }
+            replay::begin(api, replay).await?;
         }
         Effect::Rotate { id, at, overlap, replacement } => {
             let (at, overlap, replacement) = (*at, *overlap, replacement.clone());

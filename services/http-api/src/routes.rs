@@ -28,6 +28,7 @@ mod entities;
 mod events;
 mod health;
 mod log;
+mod replays;
 mod signing;
 mod stream;
 mod subscriptions;
@@ -64,6 +65,10 @@ fn keyed() -> Router<Arc<Api>> {
         .route("/v1/subscriptions/{id}/public-keys", get(signing::public_keys))
         .route("/v1/subscriptions/{id}/deliveries", get(deliveries::list))
         .route("/v1/subscriptions/{id}/deliveries/retry", post(deliveries::retry_all))
+        .route("/v1/subscriptions/{id}/replay", post(replays::create))
+        .route("/v1/subscriptions/{id}/replays", get(replays::list))
+        .route("/v1/subscriptions/{id}/replays/{replay}", get(replays::show))
+        .route("/v1/subscriptions/{id}/replays/{replay}/cancel", post(replays::cancel))
         .route("/v1/deliveries/{id}", get(deliveries::show))
         .route("/v1/deliveries/{id}/retry", post(deliveries::retry))
         .route("/v1/events", get(events::list))

@@ -8,6 +8,7 @@ mod gone;
 mod lifecycle;
 mod order;
 mod receiver;
+mod replays;
 mod signing;
 mod targets;
 mod told;
