@@ -96,6 +96,9 @@ impl Pages {
         // Never closed; if it were, reading unbounded would still be better than not reading.
         let _turn = self.readers.acquire().await.ok();
         let (begin, full) = (number * PAGE_EVENTS, Sequence((number + 1) * PAGE_EVENTS));
+        // Retention leaves holes: the page ends where it would without them, or before what was the end of the log when the
+        // reading began. An end looked up afterwards would pass over what was appended meanwhile.
+        let end = full.min(self.store.last_sequence());
         let mut events = Vec::new();
         let mut after = Sequence(begin);
         while after < full {
@@ -104,8 +107,6 @@ impl Pages {
             after = last.head.sequence;
             events.extend(found);
         }
-        // Retention leaves holes: the page ends where it would without them, or before the end of the log.
-        let end = full.min(self.store.last_sequence());
         let items: Vec<_> = events.into_iter().filter(|event| event.head.sequence <= end).map(Item::of).collect();
         let bytes = items.iter().map(|item| item.bytes).sum();
         Ok(Arc::new(Page { items, end, bytes }))

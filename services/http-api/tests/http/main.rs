@@ -8,6 +8,7 @@ mod events;
 mod idempotency;
 mod log;
 mod problems;
+mod replays;
 mod retention;
 mod service;
 mod signing;
