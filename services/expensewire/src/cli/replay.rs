@@ -62,7 +62,7 @@ pub struct StartArgs {
     pub after: Option<u64>,
     /// What was observed since then: a time, or how long ago, like 2h
     #[arg(long, value_name = "TIME", conflicts_with = "after")]
-    pub since: Option<Since>,
+    since: Option<Since>,
     /// Up to this sequence; else up to the subscription's cursor
     #[arg(long, value_name = "SEQUENCE")]
     pub to: Option<u64>,
