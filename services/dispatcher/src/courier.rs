@@ -11,18 +11,20 @@ mod bookmark;
 mod disabling;
 mod ending;
 mod keeping;
+mod lane;
 mod pace;
 mod standing;
 mod starting;
 
 pub use self::keeping::Kept;
+pub(crate) use self::lane::Lane;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use change_engine::delivery::{Health, Key, Outbox, Start};
 use event_model::{
-    Subscription,
-    delivery::{PendingDelivery, PendingState, Progress},
+    Replay, Sequence, Subscription,
+    delivery::{PendingDelivery, PendingState},
 };
 use event_store::{Durability, SealError};
 use futures_util::future::BoxFuture;
@@ -37,7 +39,7 @@ use tracing::{debug, warn};
 use self::{bookmark::Bookmark, keeping::Keeping, pace::Pace};
 use crate::{
     error::CourierError,
-    feed::{Bell, Found, Ticket},
+    feed::{Bell, Found},
     gate::Pass,
     metrics::Standing,
     sender::{Answer, Target},
@@ -71,7 +73,9 @@ pub(crate) struct Courier {
     shared: Arc<Shared>,
     subscription: Arc<Subscription>,
     target: Arc<Target>,
-    ticket: Ticket,
+    lane: Lane,
+    /// Under which everything about it is kept.
+    lane_id: Arc<str>,
     outbox: Outbox,
     health: Health,
     bookmark: Bookmark,
@@ -92,39 +96,48 @@ pub(crate) struct Courier {
     suspended: bool,
     /// Whether it was told that the receiver fails.
     failing: bool,
+    /// Of a replay: dead letters that it has not delivered, and those that it has.
+    dead_letters: BTreeSet<Sequence>,
+    revived: Vec<Sequence>,
 }
 
 impl Courier {
     /// A courier that is to run; `bell` of the answer wakes it.
-    pub(crate) fn prepare(shared: &Shared, subscription: &Arc<Subscription>) -> (Arc<Bell>, Ticket) {
+    pub(crate) fn prepare(shared: &Shared, subscription: &Arc<Subscription>) -> (Arc<Bell>, Lane) {
         // Interest is registered before anything is looked at, so that nothing falls between.
         let ticket = shared.feed.ticket(subscription);
-        (Arc::clone(&ticket.bell), ticket)
+        (Arc::clone(&ticket.bell), Lane::Live(ticket))
     }
 
-    /// Delivers until `stop`, or until the receiver says that it is gone.
+    /// The same for a replay.
+    pub(crate) fn prepare_replay(shared: &Shared, subscription: &Arc<Subscription>, replay: Replay) -> Lane {
+        Lane::Replay(shared.feed.stretch(subscription, &Arc::new(replay)))
+    }
+
+    /// Delivers until `stop`, until the receiver says that it is gone, or until a replay is done.
     pub(crate) async fn run(
         shared: Arc<Shared>,
         subscription: Arc<Subscription>,
-        ticket: Ticket,
+        lane: Lane,
         stop: CancellationToken,
     ) -> Result<(), CourierError> {
-        let mut courier = Box::new(Box::pin(Self::load(shared, subscription, ticket)).await?);
+        let mut courier = Box::new(Box::pin(Self::load(shared, subscription, lane)).await?);
         courier.deliver(&stop).await?;
         Box::pin(courier.wind_down()).await
     }
 
-    async fn load(shared: Arc<Shared>, subscription: Arc<Subscription>, ticket: Ticket) -> Result<Self, CourierError> {
-        let id = &subscription.id;
-        let progress = shared.scribe.progress(id).await?;
-        let progress = progress.unwrap_or_else(|| Progress::starting_after(subscription.start_after));
+    async fn load(shared: Arc<Shared>, subscription: Arc<Subscription>, lane: Lane) -> Result<Self, CourierError> {
+        let (id, lane_id) = (&subscription.id, lane.id(&subscription));
+        let progress = shared.scribe.progress(&lane_id).await?;
+        let progress = progress.unwrap_or_else(|| lane.beginning(&subscription));
         let stored: Vec<_> =
-            shared.pending.list(&format!("{id}/")).await?.into_iter().map(|(_, record)| record).collect();
+            shared.pending.list(&format!("{lane_id}/")).await?.into_iter().map(|(_, record)| record).collect();
+        let dead_letters = lane.dead_letters(&shared, &subscription).await?;
         let (config, keeping) = (&shared.config, Keeping::of(&stored));
-        let (schedule, limits) = (config.schedule.clone(), config.limits);
+        let (schedule, limits) = (config.schedule.clone(), lane.limits(config.limits));
         let outbox = Outbox::new(id.clone(), subscription.ordering, schedule, limits, progress.cursor, stored);
         let mut health = Health::new(config.patience, limits.in_flight, progress.trouble);
-        let mut pace = Pace::new(subscription.rate_per_s);
+        let mut pace = Pace::new(lane.rate_per_s(&subscription));
         if let Some(trouble) = progress.trouble {
             pace.start_slowly();
             if subscription.updated_at > trouble.since {
@@ -132,16 +145,19 @@ impl Courier {
             }
         }
         let failing = outbox.records().any(|record| record.attempts > 0);
-        debug!(subscription = %id, cursor = %progress.cursor, "delivery starts");
+        debug!(subscription = %id, lane = %lane_id, cursor = %progress.cursor, "delivery starts");
         let mut courier = Self {
             target: Arc::new(Target::of(&subscription)),
-            bookmark: Bookmark::new(progress, Arc::clone(&ticket.bell)),
+            bookmark: Bookmark::new(progress, Arc::clone(lane.bell())),
             failing,
             pace,
             keeping,
             health,
             outbox,
-            ticket,
+            lane,
+            lane_id,
+            dead_letters,
+            revived: Vec::new(),
             shared,
             subscription,
             paced_until: None,
@@ -165,6 +181,9 @@ impl Courier {
             self.save().await?;
             self.look_for_errands().await?;
             let more = self.read().await?;
+            if self.is_at_its_end().await? {
+                return Ok(());
+            }
             self.start_what_may().await?;
             self.note_standing().await?;
             let wake = self.wake_at();
@@ -180,7 +199,7 @@ impl Courier {
                     (self.pass, self.in_line) = (Some(pass), None);
                 }
                 () = std::future::ready(()), if more => tokio::task::yield_now().await,
-                () = self.ticket.bell.rung() => {}
+                () = self.lane.bell().rung() => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
@@ -188,9 +207,10 @@ impl Courier {
 
     /// Stores what must be stored: records first and durably, then the cursor that relies on them.
     async fn save(&mut self) -> Result<(), CourierError> {
+        self.bury_no_more().await?;
         let unsaved = self.outbox.take_unsaved();
         if !unsaved.is_empty() {
-            let id = &self.subscription.id;
+            let unsaved: Vec<_> = unsaved.into_iter().map(|(key, record)| (key, self.to_store(record))).collect();
             // A deletion that is lost costs a repetition; a record that is lost costs the delivery.
             let must_last = |record: &Option<PendingDelivery>| {
                 record.as_ref().is_some_and(|record| !matches!(record.state, PendingState::Done { .. }))
@@ -199,21 +219,21 @@ impl Courier {
             let durability = if durable { Durability::Durable } else { Durability::Relaxed };
             let surplus = self.keeping.surplus(&unsaved, &self.shared.config.kept, Timestamp::now());
             let changes = unsaved.into_iter().chain(surplus.into_iter().map(|key| (key, None)));
-            let changes = changes.map(|(key, record)| (key.in_table(id), record)).collect();
+            let changes = changes.map(|(key, record)| (key.in_table(&self.lane_id), record)).collect();
             self.shared.pending.apply(changes, durability).await?;
             self.outbox.saved();
         }
         let (cursor, done_above) = (self.outbox.cursor(), self.outbox.done_above_cursor());
-        self.bookmark.move_to(cursor, done_above, &self.shared.scribe, &self.subscription.id);
+        self.bookmark.move_to(cursor, done_above, &self.shared.scribe, &self.lane_id);
         Ok(())
     }
 
     /// What people asked for: tests, and dead letters that are to be sent again.
     async fn look_for_errands(&mut self) -> Result<(), CourierError> {
-        if !self.ticket.bell.take_errand() {
+        if !self.lane.bell().take_errand() {
             return Ok(());
         }
-        for (_, record) in self.shared.pending.list(&format!("{}/", self.subscription.id)).await? {
+        for (_, record) in self.shared.pending.list(&format!("{}/", self.lane_id)).await? {
             if record.state.is_open() {
                 self.keeping.forget(&Key::of(&record.payload));
                 self.outbox.add_asked(record);
@@ -231,7 +251,7 @@ impl Courier {
             return Ok(false);
         }
         let now = Timestamp::now();
-        match self.ticket.read(self.outbox.read_up_to(), room.min(READ_BATCH)).await? {
+        match self.lane.read(self.outbox.read_up_to(), room.min(READ_BATCH)).await? {
             Found::CaughtUp(up_to) => {
                 if up_to > self.outbox.read_up_to() {
                     self.outbox.read::<Arc<_>>(up_to, Vec::new(), now);
@@ -250,7 +270,7 @@ impl Courier {
     async fn wind_down(&mut self) -> Result<(), CourierError> {
         (self.pass, self.in_line) = (None, None);
         // One that slept has not looked at what it did not want.
-        if !self.outbox.holds_any() {
+        if self.lane.is_live() && !self.outbox.holds_any() {
             self.read().await?;
         }
         let deadline = Instant::now() + STOP_GRACE;
@@ -277,7 +297,7 @@ impl Drop for Courier {
         if self.full {
             self.shared.metrics.full.dec();
         }
-        if self.suspended {
+        if self.suspended && self.lane.is_live() {
             self.shared.metrics.suspended.dec();
         }
     }

@@ -21,6 +21,7 @@
 mod interest;
 mod pages;
 mod ring;
+mod stretch;
 
 use std::{
     sync::{
@@ -30,11 +31,12 @@ use std::{
     time::Duration,
 };
 
-use event_model::{KeyId, Reach, Sequence, Subscription, delivery::Payload};
+use event_model::{KeyId, Reach, Replay, Sequence, Subscription, delivery::Payload};
 use event_store::{EventStore, StoreError, StoredEvent, StoredHead, Table, TableName};
 use tokio::{sync::Notify, time::sleep};
 use tracing::error;
 
+pub(crate) use self::stretch::Stretch;
 use self::{pages::Pages, ring::Ring};
 use crate::format::Content;
 
@@ -197,6 +199,11 @@ impl Feed {
         Ticket { feed: Arc::clone(self), number, bell, subscription: Arc::clone(subscription), interest }
     }
 
+    /// What `replay` sends to `subscription`.
+    pub(crate) fn stretch(self: &Arc<Self>, subscription: &Arc<Subscription>, replay: &Arc<Replay>) -> Stretch {
+        Stretch::new(self, subscription, replay)
+    }
+
     /// The event at `sequence`: from memory if it is there.
     pub(crate) async fn item(&self, sequence: Sequence) -> Result<Option<Arc<Item>>, StoreError> {
         if let Some(item) = self.at_hand(sequence) {
@@ -227,15 +234,7 @@ impl Ticket {
             return Ok(found);
         }
         let page = self.feed.pages.page_after(after).await?;
-        let mut items = Vec::new();
-        let mut up_to = page.end();
-        for item in page.after(after).filter(|item| self.wants(item)) {
-            items.push(Arc::clone(item));
-            if items.len() == room {
-                up_to = item.sequence();
-                break;
-            }
-        }
+        let (items, up_to) = page.wanted(after, page.end(), room, |item| self.wants(item));
         Ok(Found::Items { items, up_to })
     }
 

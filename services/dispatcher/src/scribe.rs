@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use event_model::{SubscriptionId, delivery::Progress};
+use event_model::delivery::Progress;
 use event_store::{Durability, StoreError, Table};
 use tokio::{
     sync::Notify,
@@ -68,9 +68,9 @@ struct Note {
 #[derive(Default)]
 struct Notes {
     /// To be written.
-    fresh: HashMap<SubscriptionId, Note>,
+    fresh: HashMap<Arc<str>, Note>,
     /// Being written.
-    writing: HashMap<SubscriptionId, Note>,
+    writing: HashMap<Arc<str>, Note>,
     /// When what is fresh is to be written.
     due: Option<Instant>,
     written_at: Option<Instant>,
@@ -81,16 +81,18 @@ pub(crate) struct Scribe {
     table: Table<Progress>,
     notes: Mutex<Notes>,
     wake: Notify,
+    /// One write at a time: what another one took is not on disk yet.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Scribe {
     pub(crate) fn new(table: Table<Progress>) -> Self {
-        Self { table, notes: Mutex::default(), wake: Notify::new() }
+        Self { table, notes: Mutex::default(), wake: Notify::new(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// `progress` is how the subscription stands; `settled` of its deliveries lie below that cursor. `worked`: something was
-    /// delivered or failed.
-    pub(crate) fn note(&self, id: &SubscriptionId, progress: &Progress, settled: u64, mark: &Arc<Mark>, worked: bool) {
+    /// `progress` is how the lane `id` (a subscription, or a replay) stands; `settled` of its deliveries lie below that cursor.
+    /// `worked`: something was delivered or failed.
+    pub(crate) fn note(&self, id: &Arc<str>, progress: &Progress, settled: u64, mark: &Arc<Mark>, worked: bool) {
         let mut notes = self.notes();
         let now = Instant::now();
         let interval = if worked { CURSOR_INTERVAL } else { SKIP_INTERVAL };
@@ -107,22 +109,22 @@ impl Scribe {
         notes.fresh.insert(id.clone(), note);
     }
 
-    /// How the subscription stands, as far as it was ever noted.
-    pub(crate) async fn progress(&self, id: &SubscriptionId) -> Result<Option<Progress>, StoreError> {
+    /// How the lane stands, as far as it was ever noted.
+    pub(crate) async fn progress(&self, id: &str) -> Result<Option<Progress>, StoreError> {
         let noted = {
             let notes = self.notes();
             notes.fresh.get(id).or_else(|| notes.writing.get(id)).map(|note| note.progress.clone())
         };
         match noted {
             Some(progress) => Ok(Some(progress)),
-            None => self.table.get(id.as_str()).await,
+            None => self.table.get(id).await,
         }
     }
 
-    /// Forgets the subscription, here and on disk.
-    pub(crate) async fn forget(&self, id: &SubscriptionId) -> Result<(), StoreError> {
+    /// Forgets the lane, here and on disk.
+    pub(crate) async fn forget(&self, id: &str) -> Result<(), StoreError> {
         self.notes().fresh.remove(id);
-        self.table.delete(id.as_str(), Durability::Relaxed).await.map(drop)
+        self.table.delete(id, Durability::Relaxed).await.map(drop)
     }
 
     /// Writes what is due, until the store fails.
@@ -142,6 +144,7 @@ impl Scribe {
 
     /// Writes everything that was noted, durably.
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().await;
         let changes = {
             let mut notes = self.notes();
             notes.due = None;

@@ -1,6 +1,8 @@
 //! Keeps one courier running for each active subscription: a reconciler over the table of subscriptions, run on a timer
 //! and whenever the table changes or a courier ends. It is idempotent; what it missed it finds the next time.
 
+mod replays;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
@@ -21,6 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::replays::Replays;
 use crate::{
     courier::{Courier, is_dead},
     error::CourierError,
@@ -70,6 +73,7 @@ pub(crate) struct Supervisor {
     errands: Table<Timestamp>,
     stop: CancellationToken,
     couriers: JoinSet<Ended>,
+    replays: Replays,
     /// A panic tells the task's id, not the subscription's.
     by_task: HashMap<task::Id, SubscriptionId>,
     running: BTreeMap<SubscriptionId, Running>,
@@ -88,6 +92,7 @@ impl Supervisor {
     pub(crate) fn new(shared: Arc<Shared>, stop: CancellationToken) -> Self {
         Self {
             errands: shared.store.table(TableName::Service),
+            replays: Replays::new(&shared),
             shared,
             stop,
             couriers: JoinSet::new(),
@@ -107,6 +112,7 @@ impl Supervisor {
         self.find_left_behind().await?;
         let mut changes = self.shared.subscriptions.changes();
         let mut errands = self.errands.changes();
+        let mut replays = self.replays.changes();
         let mut timer = interval(TICK);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut asked, mut may_reconcile_at) = (true, Instant::now());
@@ -119,7 +125,15 @@ impl Supervisor {
                     asked = true;
                     continue;
                 }
+                Some(()) = self.replays.next_ended() => {
+                    asked = true;
+                    continue;
+                }
                 () = sleep_until(may_reconcile_at), if asked => true,
+                Ok(()) = replays.changed(), if !asked => {
+                    asked = true;
+                    continue;
+                }
                 Ok(()) = changes.changed(), if !asked => {
                     asked = true;
                     continue;
@@ -180,7 +194,9 @@ impl Supervisor {
         let now = Instant::now();
         let waited =
             |(id, backoff): (&SubscriptionId, &Backoff)| backoff.until <= now && !self.running.contains_key(id);
-        self.reconciled_at.is_none_or(|at| at + RECONCILE_INTERVAL <= now) || self.backoffs.iter().any(waited)
+        self.reconciled_at.is_none_or(|at| at + RECONCILE_INTERVAL <= now)
+            || self.replays.is_due()
+            || self.backoffs.iter().any(waited)
     }
 
     async fn reconcile(&mut self) -> Result<(), StoreError> {
@@ -196,6 +212,7 @@ impl Supervisor {
             }
         }
         self.forget_the_gone(&wanted).await?;
+        self.replays.reconcile(&wanted, &self.stop).await?;
         for (id, subscription) in wanted {
             self.known.insert(id.clone());
             if !subscription.delivers(now) {
@@ -213,8 +230,8 @@ impl Supervisor {
     fn start(&mut self, subscription: Subscription) {
         let (subscription, stop) = (Arc::new(subscription), self.stop.child_token());
         let id = subscription.id.clone();
-        let (bell, ticket) = Courier::prepare(&self.shared, &subscription);
-        let courier = Courier::run(Arc::clone(&self.shared), Arc::clone(&subscription), ticket, stop.clone());
+        let (bell, lane) = Courier::prepare(&self.shared, &subscription);
+        let courier = Courier::run(Arc::clone(&self.shared), Arc::clone(&subscription), lane, stop.clone());
         let (name, lapses) = (id.clone(), subscription.owner.as_ref().and_then(|owner| owner.until));
         let stopping = stop.clone();
         let task = match lapses {
@@ -256,7 +273,7 @@ impl Supervisor {
                 let deletions = batch.iter().map(|(key, _)| (key.clone(), None)).collect();
                 self.shared.pending.apply(deletions, Durability::Relaxed).await?;
             }
-            self.shared.scribe.forget(&id).await?;
+            self.shared.scribe.forget(id.as_str()).await?;
             self.shared.boards.remove(&id, &self.shared.metrics);
             self.backoffs.remove(&id);
             self.known.remove(&id);
@@ -314,11 +331,13 @@ impl Supervisor {
                     Err(error) => error!(%error, "a courier ended badly"),
                 }
             }
+            self.replays.stopped().await;
         };
         if timeout(STOP_BOUND, all_stopped).await.is_err() {
             warn!(left = self.couriers.len(), "couriers took too long to stop: abandoned");
         }
         self.couriers.shutdown().await;
+        self.replays.abandon().await;
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Progress {
     pub cursor: Sequence,
     /// Deliveries that ended in success since the subscription was made; approximate after a crash.
     pub delivered: u64,
+    /// Deliveries that were given up; the same.
+    #[serde(default)]
+    pub given_up: u64,
     /// When the last one did.
     pub last_success_at: Option<Timestamp>,
     /// The last attempt that failed.
@@ -59,7 +62,7 @@ impl Trouble {
 impl Progress {
     /// The progress of a subscription that wants what comes after `cursor` and has received nothing.
     pub const fn starting_after(cursor: Sequence) -> Self {
-        Self { cursor, delivered: 0, last_success_at: None, last_failure: None, trouble: None }
+        Self { cursor, delivered: 0, given_up: 0, last_success_at: None, last_failure: None, trouble: None }
     }
 }
 

@@ -111,7 +111,7 @@ fn reason(refusal: &Refusal) -> Option<&'static str> {
 /// The path, with what may be anything left out: somebody may have typed a token into it.
 fn resource(route: &str, path: &str) -> String {
     let shown = |(template, part): (&str, &'_ str)| match template {
-        "{id}" | "{name}" if is_ours(part) => part.to_owned(),
+        "{id}" | "{name}" | "{replay}" if is_ours(part) => part.to_owned(),
         _ => template.to_owned(),
     };
     route.split('/').zip(path.split('/')).map(shown).collect::<Vec<_>>().join("/")
@@ -120,7 +120,8 @@ fn resource(route: &str, path: &str) -> String {
 /// An id that we gave out, a sequence, or something as short as the name of an account is: no token.
 fn is_ours(part: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.');
-    let given = ["sub_", "key_", "evt_"].iter().any(|prefix| part.starts_with(prefix)) && part.len() <= MAX_SHOWN;
+    let given =
+        ["sub_", "key_", "evt_", "rpl_"].iter().any(|prefix| part.starts_with(prefix)) && part.len() <= MAX_SHOWN;
     let short = part.len() < crate::config::MIN_ADMIN_KEY;
     (given || short) && !part.starts_with("ew_") && part.bytes().all(plain)
 }

@@ -53,7 +53,9 @@ impl Needs {
             return Err(Denied::action(action).into());
         }
         match self {
-            Self::AllPolicies(_) if !grant.reach.policies.is_all() => Err(Denied::scope("policies", "all policies").into()),
+            Self::AllPolicies(_) if !grant.reach.policies.is_all() => {
+                Err(Denied::scope("policies", "all policies").into())
+            }
             Self::WholeLog(_) if !grant.reach.is_everything() => {
                 Err(Denied::scope("accounts", "all accounts, policies and events").into())
             }
@@ -105,7 +107,11 @@ fn is_keyed(path: &str) -> bool {
 }
 
 /// Lets a request through that needs no key, or whose key allows what the route needs; tells the handler and the log whose it is.
-pub(crate) async fn required(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Result<Response, Refusal> {
+pub(crate) async fn required(
+    State(door): State<Arc<Door>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
     if !is_keyed(request.uri().path()) {
         return Ok(next.run(request).await);
     }
@@ -207,7 +213,8 @@ mod tests {
     async fn a_route_that_no_rule_knows_is_open_to_nobody() {
         let (api, _directory) = testing::api();
         let token = ensure_admin_key(&api.deps.store, None).await.expect("a store").expect("a key");
-        let forgotten = || Router::new().route("/v1/forgotten", get(async || "open")).route("/v1/{id}/too", get(async || "open"));
+        let forgotten =
+            || Router::new().route("/v1/forgotten", get(async || "open")).route("/v1/{id}/too", get(async || "open"));
         let door = Arc::new(Door { api: Arc::clone(&api), rules: Rules::default() });
         let guarded = forgotten().layer(from_fn_with_state(door, required));
         for path in ["/v1/forgotten", "/v1/1/too"] {

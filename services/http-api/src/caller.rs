@@ -80,7 +80,11 @@ impl Caller {
             return false;
         }
         let found = api.keys.get(&self.record).await;
-        found.inspect_err(|error| tracing::error!(failure = %edge::chain(error), "cannot look up a key")).ok().flatten().is_some()
+        found
+            .inspect_err(|error| tracing::error!(failure = %edge::chain(error), "cannot look up a key"))
+            .ok()
+            .flatten()
+            .is_some()
     }
 }
 

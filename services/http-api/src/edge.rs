@@ -65,7 +65,8 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, mut request: Request, ne
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        Asked { trail: &trail, method: &method, route: &route, path: &path, remote, request_id: &id }.tell(&api, &response);
+        Asked { trail: &trail, method: &method, route: &route, path: &path, remote, request_id: &id }
+            .tell(&api, &response);
         let took = started.elapsed();
         api.metrics.answered(&route, &method, response.status(), took);
         told(&method, response.status(), took);

@@ -18,7 +18,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use event_model::{KeyId, Subscription, SubscriptionId, delivery::PendingDelivery, subscription::Ed25519Key};
+use event_model::{KeyId, Replay, Subscription, SubscriptionId, delivery::PendingDelivery, subscription::Ed25519Key};
 use event_store::{Durability, StoreError};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,7 @@ use crate::{
     config::{IDEMPOTENCY_KEPT, IDEMPOTENCY_SWEEP, MAX_IDEMPOTENCY_KEY},
     keys::StoredKey,
     problem::{Fault, Refusal},
+    replay,
     state::{Api, Claim},
 };
 
@@ -55,6 +56,8 @@ pub(crate) enum Effect {
     MakeKey { record: String, key: Box<StoredKey> },
     /// A delivery for the dispatcher, under this key.
     Enqueue { key: String, delivery: Box<PendingDelivery> },
+    /// Events once more to a subscription.
+    Replay { replay: Box<Replay> },
     /// Another secret or key of the subscription from `at` on.
     Rotate { id: SubscriptionId, at: Timestamp, overlap: SignedDuration, replacement: Replacement },
 }
@@ -112,7 +115,10 @@ impl Keyed {
             let why = format!("must have 1 to {MAX_IDEMPOTENCY_KEY} visible characters");
             return Err(Refusal::Parameters(vec![Fault::of(HEADER.as_str(), why)]));
         }
-        Ok(Some(Self { record: digest(&[caller.key_id().as_str().as_bytes(), key]), request: digest(&[path.as_bytes(), body]) }))
+        Ok(Some(Self {
+            record: digest(&[caller.key_id().as_str().as_bytes(), key]),
+            request: digest(&[path.as_bytes(), body]),
+        }))
     }
 }
 
@@ -193,6 +199,14 @@ async fn carry_out(api: &Api, effect: &Effect) -> Result<(), Refusal> {
             }
             api.pending.put(key, delivery, Durability::Durable).await?;
             api.ask(&delivery.subscription).await?;
+        }
+        Effect::Replay { replay } => {
+            let _alone = api.changing.lock().await;
+            let id = replay.subscription.as_str();
+            if api.subscriptions.get(id).await?.is_none() {
+                return Err(Refusal::NotFound { what: "subscription", id: id.to_owned() });
+            }
+            replay::begin(api, replay).await?;
         }
         Effect::Rotate { id, at, overlap, replacement } => {
             let (at, overlap, replacement) = (*at, *overlap, replacement.clone());

@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use url::Url;
 
-use self::values::{accounts, description, events, flag, format, from, ordering, policies, rate, url};
+use self::values::{accounts, description, events, format, from, ordering, policies, url};
+pub(crate) use self::values::{flag, rate};
 use crate::{
     fields::{Faults, Fields, Setting},
     headers,

@@ -16,6 +16,7 @@ mod metrics;
 mod page;
 mod params;
 mod problem;
+mod replay;
 mod routes;
 mod sample;
 mod scope;

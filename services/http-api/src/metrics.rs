@@ -38,7 +38,10 @@ impl Metrics {
         )?;
         let streams = IntGauge::new("expensewire_sse_streams", "Streams of events that are open now.")?;
         let refusals = IntCounterVec::new(
-            Opts::new("expensewire_api_refusals_total", "Requests that their callers were not entitled to, or made too often."),
+            Opts::new(
+                "expensewire_api_refusals_total",
+                "Requests that their callers were not entitled to, or made too often.",
+            ),
             &["reason"],
         )?;
         registry.register(Box::new(refusals.clone()))?;

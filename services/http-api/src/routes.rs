@@ -31,6 +31,7 @@ mod events;
 mod health;
 mod keys;
 mod log;
+mod replays;
 mod signing;
 mod stream;
 mod subscriptions;
@@ -110,6 +111,10 @@ fn keyed() -> Vec<Entry> {
         entry(get(), "/v1/subscriptions/{id}/public-keys", May(Action::SubscriptionsRead), signing::public_keys),
         entry(get(), "/v1/subscriptions/{id}/deliveries", May(Action::DeliveriesRead), deliveries::list),
         entry(post(), "/v1/subscriptions/{id}/deliveries/retry", May(Action::DeliveriesRetry), deliveries::retry_all),
+        entry(post(), "/v1/subscriptions/{id}/replay", May(Action::DeliveriesRetry), replays::create),
+        entry(get(), "/v1/subscriptions/{id}/replays", May(Action::DeliveriesRead), replays::list),
+        entry(get(), "/v1/subscriptions/{id}/replays/{replay}", May(Action::DeliveriesRead), replays::show),
+        entry(post(), "/v1/subscriptions/{id}/replays/{replay}/cancel", May(Action::DeliveriesRetry), replays::cancel),
         entry(get(), "/v1/deliveries/{id}", May(Action::DeliveriesRead), deliveries::show),
         entry(post(), "/v1/deliveries/{id}/retry", May(Action::DeliveriesRetry), deliveries::retry),
         entry(get(), "/v1/events", May(Action::EventsRead), events::list),

@@ -55,7 +55,8 @@ pub(crate) async fn new_owner(
         return Err(Denied::reserved("give a subscription another owner").into());
     }
     let wrong = |why: &str| Refusal::Fields(vec![Fault::at("/owner", why)]);
-    let key: KeyId = wanted.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| wrong("must be the id of a key"))?;
+    let key: KeyId =
+        wanted.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| wrong("must be the id of a key"))?;
     let all = api.keys.list("").await?;
     let (_, key) = all.into_iter().find(|(_, known)| known.id == key).ok_or_else(|| wrong("there is no such key"))?;
     if key.has_expired(Timestamp::now()) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use event_model::{
-    AccountName, Subscription, SubscriptionId,
+    AccountName, Replay, Subscription, SubscriptionId,
     delivery::{ERRANDS, PendingDelivery, Progress},
     status::AccountStatus,
 };
@@ -70,6 +70,7 @@ pub(crate) struct Api {
     pub subscriptions: Table<Subscription>,
     pub progress: Table<Progress>,
     pub pending: Table<PendingDelivery>,
+    pub replays: Table<Replay>,
     /// Notes for the dispatcher that something was asked of a subscription.
     pub errands: Table<Timestamp>,
     pub keys: Table<StoredKey>,
@@ -102,6 +103,7 @@ impl Api {
             subscriptions: deps.store.table(TableName::Subscriptions),
             progress: deps.store.table(TableName::Progress),
             pending: deps.store.table(TableName::Pending),
+            replays: deps.store.table(TableName::Replays),
             errands: deps.store.table(TableName::Service),
             keys: deps.store.table(TableName::Keys),
             answers: deps.store.table(TableName::Idempotency),

@@ -104,7 +104,11 @@ impl SubscriptionView {
 enum StatusView {
     Stands(Status),
     /// It would, were the key of its owner not expired. Its cursor stands.
-    Lapsed { state: &'static str, reason: &'static str, at: Option<Timestamp> },
+    Lapsed {
+        state: &'static str,
+        reason: &'static str,
+        at: Option<Timestamp>,
+    },
 }
 
 impl StatusView {

@@ -47,6 +47,7 @@ struct Book {
     paths: HashMap<String, u32>,
     receipts: Vec<(u32, u64, u128)>,
     refused: HashMap<(u32, u64), u32>,
+    distinct: HashSet<(u32, u64)>,
 }
 
 /// Now, in nanoseconds since the epoch: the clock that both processes read.
@@ -115,10 +116,7 @@ fn answer(book: &Mutex<Book>, head: &[u8], body: &[u8]) -> Option<Vec<u8>> {
     match path {
         "/count" => Some(text(&book.receipts.len().to_string())),
         "/receipts" => Some(text(&book.lines())),
-        "/distinct" => {
-            let distinct: HashSet<_> = book.receipts.iter().map(|(path, sequence, _)| (path, sequence)).collect();
-            Some(text(&distinct.len().to_string()))
-        }
+        "/distinct" => Some(text(&book.distinct.len().to_string())),
         path if path.starts_with("/since/") => {
             let since = path["/since/".len()..].parse().unwrap_or(0);
             let first = book.receipts.iter().map(|(_, _, at)| *at).filter(|at| *at >= since).min();
@@ -165,6 +163,7 @@ impl Book {
             }
         }
         self.receipts.push((path_number, sequence, at));
+        self.distinct.insert((path_number, sequence));
         true
     }
 

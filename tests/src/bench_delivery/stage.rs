@@ -23,7 +23,10 @@ const REPORTS: u64 = 5_000;
 const PADDING: usize = 240;
 /// Events of one append.
 const APPEND_BATCH: usize = 2_000;
-const SECRET: [u8; 32] = [9; 32];
+/// What seals the secrets of a stage.
+pub const SEALING_KEY: [u8; 32] = [7; 32];
+/// What deliveries are signed with.
+pub const SECRET: [u8; 32] = [9; 32];
 
 /// The stage.
 pub struct Stage {
@@ -48,7 +51,7 @@ impl Stage {
     /// The store in `path`.
     pub fn at(path: &Path) -> Result<Self> {
         let store = EventStore::open(&StoreConfig::at(path.join("store")))?;
-        let (sealer, revisions) = (Sealer::new([7; 32]), BTreeMap::new());
+        let (sealer, revisions) = (Sealer::new(SEALING_KEY), BTreeMap::new());
         Ok(Self { directory: None, store, sealer, revisions, made: 0, running: None })
     }
 

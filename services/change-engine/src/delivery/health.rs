@@ -13,6 +13,10 @@
 //!
 //! One event that is always refused suspends nothing: it takes failures of [`MIN_DELIVERIES`] different ones without a
 //! success between them.
+//!
+//! Attempts run side by side, and an outage ends all of them at once. What began before the last hold, suspension or probe
+//! was decided tells nothing that the decision did not know: such a failure lengthens no wait, or one bad second would count
+//! as thirty.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -95,12 +99,17 @@ pub struct Health {
     slow: bool,
     trouble: Option<Trouble>,
     failing: BTreeSet<Key>,
+    /// Holds in a row.
+    holds: u32,
+    /// When the last wait was decided.
+    decided_at: Option<Timestamp>,
 }
 
 impl Health {
     /// An endpoint that had this trouble when it was last heard of.
     pub fn new(patience: Patience, max_width: usize, trouble: Option<Trouble>) -> Self {
-        Self { patience, max_width, width: FIRST_WIDTH, slow: false, trouble, failing: BTreeSet::new() }
+        let (failing, holds, decided_at) = (BTreeSet::new(), 0, None);
+        Self { patience, max_width, width: FIRST_WIDTH, slow: false, trouble, failing, holds, decided_at }
     }
 
     /// What is to be remembered of it; none while all is well.
@@ -142,15 +151,17 @@ impl Health {
         self.slow = took > SLOW;
         self.width = (self.width + 1).min(self.max_width);
         self.failing.clear();
+        (self.holds, self.decided_at) = (0, None);
         self.trouble.take().is_some_and(|trouble| trouble.suspended_at.is_some())
     }
 
-    /// `key` failed. `chance` (0 to 1) spreads the waits.
+    /// An attempt at `key` that began at `began` failed. `chance` (0 to 1) spreads the waits.
     pub fn failed(
         &mut self,
         key: &Key,
         outcome: &Outcome,
         retry_after: Option<Duration>,
+        began: Timestamp,
         now: Timestamp,
         chance: f64,
     ) -> Consequence {
@@ -161,52 +172,61 @@ impl Health {
         if blames_the_endpoint(outcome) {
             self.width = (self.width / 2).max(1);
         }
+        let is_news = self.decided_at.is_none_or(|decided_at| began >= decided_at);
         let mut trouble = self.trouble.unwrap_or(Trouble::since(now));
         trouble.failures = trouble.failures.saturating_add(1);
-        let consequence = self.judge(&mut trouble, now, chance);
-        if let Some(until) = hold(&trouble, outcome, retry_after, now, chance) {
-            trouble.not_before = trouble.not_before.max(Some(until));
+        let consequence = self.judge(&mut trouble, is_news, now, chance);
+        if let Some(wait) = self.hold(&trouble, outcome, retry_after, is_news, chance) {
+            trouble.not_before = trouble.not_before.max(Some(later(now, wait)));
+            self.decided_at = Some(now);
         }
         self.trouble = Some(trouble);
         consequence
     }
 
-    fn judge(&self, trouble: &mut Trouble, now: Timestamp, chance: f64) -> Consequence {
+    fn judge(&mut self, trouble: &mut Trouble, is_news: bool, now: Timestamp, chance: f64) -> Consequence {
         let without = Duration::try_from(now.duration_since(trouble.since)).unwrap_or_default();
         if without >= self.patience.disable_after {
             return Consequence::Hopeless;
         }
-        if trouble.suspended_at.is_some() {
+        let was_suspended = trouble.suspended_at.is_some();
+        if was_suspended && is_news {
             trouble.probes = trouble.probes.saturating_add(1);
-            trouble.not_before = Some(later(now, self.probe_wait(trouble.probes, chance)));
+        } else if was_suspended || trouble.failures < self.patience.suspend_after || self.failing.len() < MIN_DELIVERIES
+        {
             return Consequence::None;
         }
-        if trouble.failures < self.patience.suspend_after || self.failing.len() < MIN_DELIVERIES {
-            return Consequence::None;
+        trouble.suspended_at.get_or_insert(now);
+        trouble.not_before = Some(later(now, self.probe_wait(trouble.probes, chance)));
+        self.decided_at = Some(now);
+        if was_suspended { Consequence::None } else { Consequence::Suspended }
+    }
+
+    /// How long to leave the endpoint alone, if it asks for that. What it says counts; else a wait that doubles, unless it
+    /// is suspended, which is wait enough.
+    fn hold(
+        &mut self,
+        trouble: &Trouble,
+        outcome: &Outcome,
+        retry_after: Option<Duration>,
+        is_news: bool,
+        chance: f64,
+    ) -> Option<Duration> {
+        if !asks_to_be_spared(outcome) {
+            return None;
         }
-        trouble.suspended_at = Some(now);
-        trouble.not_before = Some(later(now, self.probe_wait(0, chance)));
-        Consequence::Suspended
+        if retry_after.is_some() || trouble.suspended_at.is_some() || !is_news {
+            return retry_after;
+        }
+        let doubled = FIRST_HOLD.saturating_mul(1 << self.holds.min(16)).min(MAX_HOLD);
+        self.holds = self.holds.saturating_add(1);
+        Some(spread(doubled, chance))
     }
 
     fn probe_wait(&self, probes: u32, chance: f64) -> Duration {
         let factor = PROBE_FACTOR.saturating_pow(probes.min(16));
         spread(self.patience.first_probe.saturating_mul(factor).min(self.patience.max_probe), chance)
     }
-}
-
-fn hold(
-    trouble: &Trouble,
-    outcome: &Outcome,
-    retry_after: Option<Duration>,
-    now: Timestamp,
-    chance: f64,
-) -> Option<Timestamp> {
-    if !asks_to_be_spared(outcome) {
-        return None;
-    }
-    let doubled = FIRST_HOLD.saturating_mul(1 << trouble.failures.saturating_sub(1).min(16)).min(MAX_HOLD);
-    Some(later(now, retry_after.unwrap_or_else(|| spread(doubled, chance))))
 }
 
 fn spread(wait: Duration, chance: f64) -> Duration {

@@ -6,7 +6,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use event_model::{EventId, Sequence, SubscriptionId, delivery::Payload, subscription::Ordering};
+use event_model::{EventId, Sequence, delivery::Payload, subscription::Ordering};
 
 /// Identifies a delivery of one subscription; events by age, then tests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,12 +26,12 @@ impl Key {
         }
     }
 
-    /// The key of its record in the table of pending deliveries: `{subscription}/{sequence, 20 digits}` or
-    /// `{subscription}/test-{event id}`.
-    pub fn in_table(&self, subscription: &SubscriptionId) -> String {
+    /// The key of its record in the table of pending deliveries: `{lane}/{sequence, 20 digits}` or `{lane}/test-{event id}`.
+    /// `lane` is the id of the subscription, or of the replay that it belongs to.
+    pub fn in_table(&self, lane: &str) -> String {
         match self {
-            Self::Event(sequence) => format!("{subscription}/{:020}", sequence.0),
-            Self::Test(id) => format!("{subscription}/test-{id}"),
+            Self::Event(sequence) => format!("{lane}/{:020}", sequence.0),
+            Self::Test(id) => format!("{lane}/test-{id}"),
         }
     }
 }

@@ -188,7 +188,7 @@ impl Outbox {
     /// known already stays as it is, but for its time: asked for earlier, it starts earlier.
     pub fn add_asked(&mut self, record: PendingDelivery) {
         let key = Key::of(&record.payload);
-        if matches!(key, Key::Event(sequence) if sequence > self.cursor) || self.unsaved.contains_key(&key) {
+        if matches!(key, Key::Event(sequence) if sequence > self.read_up_to) || self.unsaved.contains_key(&key) {
             return;
         }
         let Some(known) = self.records.get_mut(&key) else { return self.admit_record(key, record) };

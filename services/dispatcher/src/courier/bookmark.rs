@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event_model::{
-    Sequence, SubscriptionId,
+    Sequence,
     delivery::{Attempt, Progress, Trouble},
 };
 use jiff::Timestamp;
@@ -34,6 +34,11 @@ impl Bookmark {
         self.worked = true;
     }
 
+    pub(super) fn gave_up(&mut self) {
+        self.progress.given_up += 1;
+        self.worked = true;
+    }
+
     pub(super) fn failed(&mut self, attempt: Attempt, trouble: Option<Trouble>) {
         self.progress.last_failure = Some(attempt);
         self.trouble_is(trouble);
@@ -46,7 +51,7 @@ impl Bookmark {
     }
 
     /// Tells the scribe where the cursor is; `done_above` deliveries are done above it.
-    pub(super) fn move_to(&mut self, cursor: Sequence, done_above: usize, scribe: &Scribe, id: &SubscriptionId) {
+    pub(super) fn move_to(&mut self, cursor: Sequence, done_above: usize, scribe: &Scribe, id: &Arc<str>) {
         self.moved |= self.progress.cursor != cursor;
         self.progress.cursor = cursor;
         if self.worked || self.moved {

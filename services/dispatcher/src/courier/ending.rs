@@ -40,7 +40,7 @@ impl Courier {
             self.delivered(key, attempt, sent.logged_at, now);
             return Ok(Flow::GoOn);
         }
-        let consequence = self.health.failed(key, &attempt.outcome, retry_after, now, rand::random());
+        let consequence = self.health.failed(key, &attempt.outcome, retry_after, attempt.at, now, rand::random());
         self.bookmark.failed(attempt.clone(), self.health.trouble());
         self.note_failure(&attempt);
         let attempts = self.outbox.attempts(key) + 1;
@@ -64,6 +64,7 @@ impl Courier {
         // A delivered attempt has one verdict.
         let Verdict::Delivered = self.outbox.ended(key, attempt, None, now, 0.5) else { return };
         self.note_health();
+        self.note_revival(key);
         self.bookmark.succeeded(now);
         self.bookmark.trouble_is(None);
         self.note_success();
@@ -85,12 +86,14 @@ impl Courier {
                 self.disable(payload, GONE).await?;
                 Ok(Flow::Gone)
             }
-            (_, Consequence::Hopeless) => {
-                self.disable(payload, HOPELESS).await?;
-                Ok(Flow::Gone)
+            // Told first: the next failure is as hopeless.
+            (Verdict::Dead, _) if !self.lane.is_live() => {
+                self.bookmark.gave_up();
+                Ok(Flow::GoOn)
             }
-            (Verdict::Dead, Consequence::None | Consequence::Suspended) => {
+            (Verdict::Dead, _) => {
                 let id = &self.subscription.id;
+                self.bookmark.gave_up();
                 self.shared.metrics.dead_letters.inc();
                 warn!(subscription = %id, event = ?payload, attempts, outcome = ?attempt.outcome, "a delivery is given up");
                 if notices::tells_of_its_end(payload) {
@@ -98,6 +101,10 @@ impl Courier {
                     return Ok(Flow::Told);
                 }
                 Ok(Flow::GoOn)
+            }
+            (_, Consequence::Hopeless) => {
+                self.disable(payload, HOPELESS).await?;
+                Ok(Flow::Gone)
             }
             (Verdict::Delivered | Verdict::Retry { .. }, Consequence::None | Consequence::Suspended) => Ok(Flow::GoOn),
         }
@@ -111,7 +118,9 @@ impl Courier {
         }
         self.suspended = suspended;
         self.outbox.suspend(suspended);
-        if suspended {
+        if !self.lane.is_live() {
+            debug!(subscription = %self.subscription.id, suspended, "the receiver of a replay");
+        } else if suspended {
             warn!(subscription = %self.subscription.id, "the receiver is suspended: it is probed now and then");
             self.shared.metrics.suspended.inc();
         } else {

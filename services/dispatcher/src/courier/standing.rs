@@ -46,7 +46,7 @@ impl Courier {
     }
 
     pub(super) async fn note_standing(&mut self) -> Result<(), CourierError> {
-        if self.standing_due_at().is_none_or(|at| at > Instant::now()) {
+        if !self.lane.is_live() || self.standing_due_at().is_none_or(|at| at > Instant::now()) {
             return Ok(());
         }
         let open = match self.outbox.oldest_open() {
@@ -68,6 +68,6 @@ impl Courier {
     /// board does not show where the cursor is.
     fn standing_due_at(&self) -> Option<Instant> {
         let told = self.standing.cursor == self.outbox.cursor() && self.standing.undelivered_since.is_none();
-        (!told || self.outbox.holds_any()).then(|| self.stood_at + STANDING_INTERVAL)
+        (self.lane.is_live() && (!told || self.outbox.holds_any())).then(|| self.stood_at + STANDING_INTERVAL)
     }
 }

@@ -79,13 +79,22 @@ impl Courier {
         let (id, found) = match &*start.payload {
             Payload::Event { id, sequence, .. } => {
                 let item = self.shared.feed.item(*sequence).await?;
-                (id.clone(), item.map(|item| (item.content.clone(), Some(item.head.observed_at()))))
+                (
+                    id.clone(),
+                    item.map(|item| {
+                        let logged_at = self.lane.is_live().then(|| item.head.observed_at());
+                        (item.content.clone(), logged_at)
+                    }),
+                )
             }
             Payload::Test { id, body } => (id.clone(), Some((Content::from(bytes::Bytes::from(body.clone())), None))),
         };
         let Some((content, logged_at)) = found else {
             error!(subscription = %self.subscription.id, event = %id, "the log no longer has this event: given up");
-            self.shared.metrics.dead_letters.inc();
+            self.bookmark.gave_up();
+            if self.lane.is_live() {
+                self.shared.metrics.dead_letters.inc();
+            }
             self.outbox.give_up(&start.key, Timestamp::now());
             return Ok(());
         };

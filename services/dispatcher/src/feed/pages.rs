@@ -30,8 +30,24 @@ impl Page {
         self.end
     }
 
-    pub(super) fn after(&self, after: Sequence) -> impl Iterator<Item = &Arc<Item>> {
-        self.items.iter().skip_while(move |item| item.sequence() <= after)
+    /// At most `room` of its events after `after`, up to `end`, that `wants` wants; and up to where it was looked for them.
+    pub(super) fn wanted(
+        &self,
+        after: Sequence,
+        end: Sequence,
+        room: usize,
+        wants: impl Fn(&Item) -> bool,
+    ) -> (Vec<Arc<Item>>, Sequence) {
+        let end = end.min(self.end);
+        let begin = self.items.partition_point(|item| item.sequence() <= after);
+        let mut items = Vec::new();
+        for item in self.items[begin..].iter().take_while(|item| item.sequence() <= end).filter(|item| wants(item)) {
+            items.push(Arc::clone(item));
+            if items.len() == room {
+                return (items, item.sequence());
+            }
+        }
+        (items, end)
     }
 }
 
@@ -81,6 +97,9 @@ impl Pages {
         // Never closed; if it were, reading unbounded would still be better than not reading.
         let _turn = self.readers.acquire().await.ok();
         let (begin, full) = (number * PAGE_EVENTS, Sequence((number + 1) * PAGE_EVENTS));
+        // Retention leaves holes: the page ends where it would without them, or before what was the end of the log when the
+        // reading began. An end looked up afterwards would pass over what was appended meanwhile.
+        let end = full.min(self.store.last_sequence());
         let mut events = Vec::new();
         let mut after = Sequence(begin);
         while after < full {
@@ -89,8 +108,6 @@ impl Pages {
             after = last.head.sequence;
             events.extend(found);
         }
-        // Retention leaves holes: the page ends where it would without them, or before the end of the log.
-        let end = full.min(self.store.last_sequence());
         events.retain(|event| event.head.sequence <= end);
         let items = self.maker.items(events).await?;
         let bytes = items.iter().map(|item| item.bytes).sum();

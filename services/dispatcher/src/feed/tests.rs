@@ -151,3 +151,27 @@ async fn a_follower_takes_in_what_is_appended() {
     assert_eq!(all(&ticket, Sequence::START, 9).await.0, [1, 2, 3]);
     following.abort();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_read_while_the_log_grows_passes_over_nothing() {
+    const EVENTS: u64 = 500;
+    let mut world = World::new();
+    world.append(1).await;
+    let (feed, store) = (Arc::clone(&world.feed), world.store.clone());
+    let reading = tokio::spawn(async move {
+        let (mut given, mut after, mut tail) = (Vec::new(), Sequence::START, store.tail());
+        while after < Sequence(EVENTS) {
+            tail.wait_for(|last| *last > after).await.expect("the store is open");
+            let page = feed.pages.page_after(after).await.expect("a page");
+            let (items, up_to) = page.wanted(after, page.end(), 64, |_| true);
+            given.extend(items.iter().map(|item| item.sequence().0));
+            after = up_to;
+        }
+        given
+    });
+    for _ in 1..EVENTS {
+        world.append(1).await;
+    }
+    let given = timeout(PATIENCE, reading).await.expect("in time").expect("no panic");
+    assert_eq!(given, (1..=EVENTS).collect::<Vec<_>>());
+}

@@ -90,7 +90,8 @@ async fn addresses_as_hosts_are_checked_in_every_spelling() {
         "[2002:7f00:1::]",
         "169.254.169.254",
     ] {
-        let refusal = check(&guard(&["8.8.8.8"]), &format!("https://{host}/")).await.expect_err(host);
+        let nothing_allowed = Guard { allow_cidrs: Arc::new([]), ..guard(&["8.8.8.8"]) };
+        let refusal = check(&nothing_allowed, &format!("https://{host}/")).await.expect_err(host);
         assert!(refusal.contains("range"), "{host}: {refusal}");
     }
 }

@@ -8,6 +8,7 @@ mod gone;
 mod lifecycle;
 mod order;
 mod receiver;
+mod replays;
 mod scopes;
 mod signing;
 mod targets;

@@ -56,7 +56,9 @@ fn an_event_about_a_subscription_is_its_owners_alone() {
     assert!(Reach::everything().permits(&about, false));
     let owner = Owner { key: KeyId::from_unique("1").expect("an id"), reach: narrow, until: None };
     let other = KeyId::from_unique("2").expect("an id");
-    assert!(owner.permits(&about, Some(&owner.key)) && !owner.permits(&about, Some(&other)) && !owner.permits(&about, None));
+    assert!(
+        owner.permits(&about, Some(&owner.key)) && !owner.permits(&about, Some(&other)) && !owner.permits(&about, None)
+    );
     assert!(!reach(&["acme"], &["*"], &["report.*"]).permits(&about, true));
 }
 
@@ -67,7 +69,9 @@ fn nothing_is_within_what_is_narrower_in_any_list() {
         grant(json!({ "accounts": accounts, "policies": policies, "events": events, "actions": actions }))
     };
     let base = some(&["acme"], &["P1"], &["report.*"], &["events:read"]);
-    assert!(base.is_within(&all) && base.is_within(&base) && !all.is_within(&base) && Grant::default().is_within(&base));
+    assert!(
+        base.is_within(&all) && base.is_within(&base) && !all.is_within(&base) && Grant::default().is_within(&base)
+    );
     for wider in [
         some(&["acme", "beta"], &["P1"], &["report.*"], &["events:read"]),
         some(&["*"], &["P1"], &["report.*"], &["events:read"]),

@@ -14,6 +14,7 @@ mod lines;
 mod log;
 mod place;
 mod problem;
+mod replay;
 mod service;
 mod since;
 mod sse;
@@ -35,6 +36,7 @@ pub use events::{EventsCommand, FilterArgs, ListArgs};
 pub use keys::{CreateKeyArgs, KeysCommand};
 pub use log::LogCommand;
 pub use place::PlaceArgs;
+pub use replay::ReplayCommand;
 pub use service::{DemoArgs, OverLimit, ServeArgs, SimArgs};
 pub use state::StateCommand;
 pub use subscriptions::{CreateArgs, RotateArgs, SubscriptionsCommand, UpdateArgs};
@@ -92,6 +94,15 @@ pub enum ClientCommand {
         /// What to do.
         #[command(subcommand)]
         command: DeliveriesCommand,
+    },
+    /// Send a subscription events once more
+    Replay {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: ReplayCommand,
     },
     /// Prove that the log is what was written
     Log {
@@ -168,6 +179,7 @@ pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
     match command {
         ClientCommand::Accounts { connection, command } => accounts::run(connection, command).await,
         ClientCommand::Deliveries { connection, command } => deliveries::run(connection, command).await,
+        ClientCommand::Replay { connection, command } => replay::run(connection, command).await,
         ClientCommand::Log { connection, command } => log::run(connection, command).await,
         ClientCommand::State { connection, command } => state::run(connection, command).await,
         ClientCommand::Backup { connection, args } => backup::run(connection, args).await,

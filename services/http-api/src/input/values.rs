@@ -106,7 +106,7 @@ pub(super) fn format(faults: &mut Faults, at: &str, value: Value) -> Option<Form
     word(faults, at, value, &["standard", "cloudevents-structured", "cloudevents-binary"])
 }
 
-pub(super) fn flag(faults: &mut Faults, at: &str, value: Value) -> Option<bool> {
+pub(crate) fn flag(faults: &mut Faults, at: &str, value: Value) -> Option<bool> {
     let read = value.as_bool();
     if read.is_none() {
         faults.note(at, "must be true or false");
@@ -127,7 +127,7 @@ fn word<T: serde::de::DeserializeOwned>(faults: &mut Faults, at: &str, value: Va
     read
 }
 
-pub(super) fn rate(faults: &mut Faults, at: &str, value: Value) -> Option<u32> {
+pub(crate) fn rate(faults: &mut Faults, at: &str, value: Value) -> Option<u32> {
     let rate = value.as_u64().filter(|rate| (1..=MAX_RATE_PER_S).contains(rate));
     if rate.is_none() {
         faults.note(

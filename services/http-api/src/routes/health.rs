@@ -20,6 +20,9 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   POST   /v1/subscriptions/{id}/pause      also /resume and /test
   POST   /v1/subscriptions/{id}/rotate-secret  {\"secret\", \"overlap_s\", \"scheme\"}: another one signs, the old one for a while too
   GET    /v1/subscriptions/{id}/public-keys    of the signatures v1a
+  GET    /v1/subscriptions/{id}/deliveries     what failed; also POST …/retry, GET /v1/deliveries/{id} and POST …/retry
+  POST   /v1/subscriptions/{id}/replay     {\"from\", \"to\", \"subject\", \"account\", \"failed\", \"rate_per_s\", \"dry_run\"}: events once more
+  GET    /v1/subscriptions/{id}/replays    also …/{replay}, and POST …/{replay}/cancel
   GET    /v1/events                        ?after=&limit=&type=&account=&subject=&since=&bootstrap=
   GET    /v1/events/{sequence}
   GET    /v1/events/stream                 server-sent events; Last-Event-ID or ?after=

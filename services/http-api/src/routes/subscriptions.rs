@@ -25,8 +25,7 @@ use crate::{
     input::{self, Change, Known},
     params::{Params, cut, with},
     problem::{Fault, Refusal},
-    sample,
-    scope,
+    sample, scope,
     signing::Secret,
     state::Api,
     view::{CreatedView, SubscriptionView},
@@ -266,7 +265,8 @@ pub(super) async fn test(
 async fn planned_test(api: &Api, caller: &Caller, id: &str) -> Result<Plan, Refusal> {
     let subscription = caller.subscription(api, id).await?;
     if subscription.has_lapsed(Timestamp::now()) {
-        let why = "the key of the subscription's owner has expired, and it delivers nothing; give it another owner first";
+        let why =
+            "the key of the subscription's owner has expired, and it delivers nothing; give it another owner first";
         return Err(Refusal::Conflict(why.to_owned()));
     }
     if subscription.status != Status::Active {

@@ -87,28 +87,42 @@ async fn each_change_and_each_refusal_has_one_line_that_says_who_what_and_how_it
     send(&service, token, Method::GET, "/v1/events", None).await;
     send(&service, "ew_nobodys", Method::GET, "/v1/events/7", None).await;
     send(&service, &admin, Method::DELETE, &format!("/v1/keys/{id}"), None).await;
-    let told: Vec<_> = lines.audit().iter().map(|line| {
-        assert_eq!((&line["remote"], &line["request_id"]), (&json!("127.0.0.1"), &json!("the-request")), "{line}");
-        let field = |name: &str| line[name].as_str().expect(name).to_owned();
-        (line["key_id"] == id, field("action"), field("method"), field("resource"), field("outcome"), line["status"].as_u64())
-    }).collect();
+    let told: Vec<_> = lines
+        .audit()
+        .iter()
+        .map(|line| {
+            assert_eq!((&line["remote"], &line["request_id"]), (&json!("127.0.0.1"), &json!("the-request")), "{line}");
+            let field = |name: &str| line[name].as_str().expect(name).to_owned();
+            (
+                line["key_id"] == id,
+                field("action"),
+                field("method"),
+                field("resource"),
+                field("outcome"),
+                line["status"].as_u64(),
+            )
+        })
+        .collect();
     let line = |own: bool, action: &str, method: &str, resource: &str, outcome: &str, status: u64| {
         (own, action.to_owned(), method.to_owned(), resource.to_owned(), outcome.to_owned(), Some(status))
     };
     let write = "subscriptions:write";
-    assert_eq!(told, [
-        line(false, "keys:write", "POST", &format!("/v1/keys/{id}"), "done", 201),
-        line(true, write, "POST", &sub, "done", 201),
-        line(true, write, "PATCH", &sub, "done", 200),
-        line(true, write, "POST", &format!("{sub}/pause"), "done", 200),
-        line(true, write, "POST", &format!("{sub}/resume"), "done", 200),
-        line(true, write, "POST", &format!("{sub}/rotate-secret"), "done", 200),
-        line(true, "deliveries:retry", "POST", &format!("{sub}/deliveries/retry"), "done", 202),
-        line(true, "accounts:act", "POST", "/v1/accounts/acme/refresh", "refused", 403),
-        line(true, write, "DELETE", &sub, "done", 204),
-        line(false, "", "GET", "/v1/events/7", "refused", 401),
-        line(false, "keys:write", "DELETE", &format!("/v1/keys/{id}"), "done", 204),
-    ]);
+    assert_eq!(
+        told,
+        [
+            line(false, "keys:write", "POST", &format!("/v1/keys/{id}"), "done", 201),
+            line(true, write, "POST", &sub, "done", 201),
+            line(true, write, "PATCH", &sub, "done", 200),
+            line(true, write, "POST", &format!("{sub}/pause"), "done", 200),
+            line(true, write, "POST", &format!("{sub}/resume"), "done", 200),
+            line(true, write, "POST", &format!("{sub}/rotate-secret"), "done", 200),
+            line(true, "deliveries:retry", "POST", &format!("{sub}/deliveries/retry"), "done", 202),
+            line(true, "accounts:act", "POST", "/v1/accounts/acme/refresh", "refused", 403),
+            line(true, write, "DELETE", &sub, "done", 204),
+            line(false, "", "GET", "/v1/events/7", "refused", 401),
+            line(false, "keys:write", "DELETE", &format!("/v1/keys/{id}"), "done", 204),
+        ]
+    );
 }
 
 #[tokio::test]
@@ -128,7 +142,10 @@ async fn refusals_of_one_address_are_lined_within_a_bound_and_all_counted() {
 async fn no_token_is_in_the_log_an_error_the_metrics_or_the_store() {
     let (lines, _noting) = Lines::noted();
     let service = Service::start().await;
-    let mut tokens = vec![service.key.clone(), made_key(&service, &narrow_grant()).await["key"].as_str().expect("a token").to_owned()];
+    let mut tokens = vec![
+        service.key.clone(),
+        made_key(&service, &narrow_grant()).await["key"].as_str().expect("a token").to_owned(),
+    ];
     let request = service.request(Method::POST, "/v1/keys").header("idempotency-key", "k").json(&narrow_grant());
     let kept: Value = request.send().await.expect("an answer").json().await.expect("json");
     tokens.push(kept["key"].as_str().expect("a token").to_owned());

@@ -87,7 +87,16 @@ async fn what_is_wrong_with_a_key_is_said_at_once() {
     let told = problem(service.post("/v1/keys", &body).await, 422, "validation").await;
     let mut places = named(&told);
     places.sort_unstable();
-    let expected = ["/accounts/0", "/actions/0", "/colour", "/events/0", "/expires_at", "/expires_in_s", "/policies", "/rate_per_s"];
+    let expected = [
+        "/accounts/0",
+        "/actions/0",
+        "/colour",
+        "/events/0",
+        "/expires_at",
+        "/expires_in_s",
+        "/policies",
+        "/rate_per_s",
+    ];
     assert_eq!(places, expected);
     assert!(told.to_string().contains("events:read"), "{told}");
     let half = json!({"accounts": ["acme"], "events": ["*"], "actions": ["*"]});
@@ -118,7 +127,8 @@ async fn a_key_makes_no_key_that_is_wider_or_lasts_longer_than_itself() {
     assert_eq!((&child["expires_at"], &child["rate_per_s"]), (&maker["expires_at"], &json!(20)));
     assert_eq!(child["made_by"], maker["id"]);
     let limited = made_key(&service, &list("actions", json!(["keys:write"]))).await;
-    let refused = ask(&service, &limited, Method::POST, "/v1/keys", Some(list("actions", json!(["events:read"])))).await;
+    let refused =
+        ask(&service, &limited, Method::POST, "/v1/keys", Some(list("actions", json!(["events:read"])))).await;
     assert_eq!(named(&problem(refused, 403, "forbidden").await), ["/actions"]);
     // It sees and deletes what it made, and no other.
     let seen: Value = ask(&service, &maker, Method::GET, "/v1/keys", None).await.json().await.expect("json");
@@ -206,7 +216,9 @@ async fn a_subscription_whose_owner_has_expired_is_paused_until_it_has_another()
     assert_eq!((&status().await["state"], &status().await["reason"]), (&json!("paused"), &json!("owner_expired")));
     problem(service.post(&format!("{path}/test"), &Value::Null).await, 409, "conflict").await;
     let narrower = made_key(&service, &with(narrow_grant(), json!({"events": ["report.created"]}))).await;
-    for (owner, at) in [(narrower["id"].clone(), "/owner"), (key["id"].clone(), "/owner"), (json!("key_none"), "/owner")] {
+    for (owner, at) in
+        [(narrower["id"].clone(), "/owner"), (key["id"].clone(), "/owner"), (json!("key_none"), "/owner")]
+    {
         let refused = problem(service.patch(&path, &json!({ "owner": owner })).await, 422, "validation").await;
         assert_eq!(named(&refused), [at]);
     }

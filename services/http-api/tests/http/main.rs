@@ -11,6 +11,7 @@ mod keys;
 mod limits;
 mod log;
 mod problems;
+mod replays;
 mod retention;
 mod scopes;
 mod service;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use event_model::{
-    Action, AccountName, EntityKind, EventDraft, EventType, Sequence, Subject, Subscription,
+    AccountName, Action, EntityKind, EventDraft, EventType, Sequence, Subject, Subscription,
     delivery::{Payload, PendingDelivery, PendingState},
 };
 use event_store::{Durability, TableName};
@@ -36,6 +36,17 @@ const AIMED: &[(&str, &str, &str, &str, u16, u16)] = &[
     ("GET", "/v1/subscriptions/{id}/public-keys", "/v1/subscriptions/{sub}/public-keys", "", 404, 200),
     ("GET", "/v1/subscriptions/{id}/deliveries", "/v1/subscriptions/{sub}/deliveries", "", 404, 200),
     ("POST", "/v1/subscriptions/{id}/deliveries/retry", "/v1/subscriptions/{sub}/deliveries/retry", "", 404, 202),
+    ("POST", "/v1/subscriptions/{id}/replay", "/v1/subscriptions/{sub}/replay", r#"{"failed":true}"#, 404, 202),
+    ("GET", "/v1/subscriptions/{id}/replays", "/v1/subscriptions/{sub}/replays", "", 404, 200),
+    ("GET", "/v1/subscriptions/{id}/replays/{replay}", "/v1/subscriptions/{sub}/replays/rpl_1", "", 404, 200),
+    (
+        "POST",
+        "/v1/subscriptions/{id}/replays/{replay}/cancel",
+        "/v1/subscriptions/{sub}/replays/rpl_1/cancel",
+        "",
+        404,
+        200,
+    ),
     ("GET", "/v1/deliveries/{id}", "/v1/deliveries/{delivery}", "", 404, 200),
     ("POST", "/v1/deliveries/{id}/retry", "/v1/deliveries/{delivery}/retry", "", 404, 202),
     ("GET", "/v1/events", "/v1/events?type=*", "", 200, 200),
@@ -45,7 +56,14 @@ const AIMED: &[(&str, &str, &str, &str, u16, u16)] = &[
     ("GET", "/v1/accounts", "/v1/accounts", "", 403, 200),
     ("GET", "/v1/accounts/{name}", "/v1/accounts/acme", "", 403, 200),
     ("POST", "/v1/accounts/{name}/refresh", "/v1/accounts/acme/refresh", "", 403, 202),
-    ("POST", "/v1/accounts/{name}/release", "/v1/accounts/acme/release", r#"{"scope":"reports","ceiling":20}"#, 403, 200),
+    (
+        "POST",
+        "/v1/accounts/{name}/release",
+        "/v1/accounts/acme/release",
+        r#"{"scope":"reports","ceiling":20}"#,
+        403,
+        200,
+    ),
     ("GET", "/v1/event-types", "/v1/event-types", "", 200, 200),
     ("GET", "/v1/event-types/{type}", "/v1/event-types/card.added", "", 200, 200),
     ("GET", "/v1/event-types/{type}/schema", "/v1/event-types/card.added/schema", "", 200, 200),
@@ -87,7 +105,14 @@ fn token(key: &Value) -> String {
     key["key"].as_str().expect("a token").to_owned()
 }
 
-fn of(account: &str, kind: EntityKind, id: &str, event_type: EventType, policy: Option<&str>, mark: &str) -> EventDraft {
+fn of(
+    account: &str,
+    kind: EntityKind,
+    id: &str,
+    event_type: EventType,
+    policy: Option<&str>,
+    mark: &str,
+) -> EventDraft {
     let mut event = draft(id, event_type, 1);
     event.account = account.parse::<AccountName>().expect("a name");
     event.subject = Subject::new(kind, id);
@@ -100,10 +125,14 @@ impl Scene {
     pub async fn new() -> Self {
         use EntityKind::{Card, Policy, Report, Subscription as About};
         let service = Service::start().await;
-        let other = made_key(&service, &json!({
-            "accounts": ["*"], "policies": ["*"], "events": ["*"], "actions": ["*"], "description": OUTSIDE,
-            "expires_in_s": 3600,
-        })).await;
+        let other = made_key(
+            &service,
+            &json!({
+                "accounts": ["*"], "policies": ["*"], "events": ["*"], "actions": ["*"], "description": OUTSIDE,
+                "expires_in_s": 3600,
+            }),
+        )
+        .await;
         let body = json!({"url": "https://a.example", "events": ["*"], "description": OUTSIDE});
         let foreign = service.as_key(&token(&other), Method::POST, "/v1/subscriptions").json(&body).send().await;
         let foreign: Value = foreign.expect("an answer").json().await.expect("json");
@@ -127,10 +156,22 @@ impl Scene {
             account: "acme".to_owned(),
         };
         let id = sub.parse().expect("an id");
-        let record =
-            PendingDelivery { subscription: id, payload, state: PendingState::Dead { at }, attempts: 10, history: Vec::new(), since: at };
+        let record = PendingDelivery {
+            subscription: id,
+            payload,
+            state: PendingState::Dead { at },
+            attempts: 10,
+            history: Vec::new(),
+            since: at,
+        };
         let pending = service.store.table::<PendingDelivery>(TableName::Pending);
         pending.put(&format!("{sub}/{:020}", 2), &record, Durability::Durable).await.expect("written");
+        let replay = json!({
+            "id": "rpl_1", "subscription": sub, "after": 0, "up_to": 2, "rate_per_s": null, "count": 1,
+            "state": { "kind": "done", "at": at }, "created_at": at,
+        });
+        let replays = service.store.table::<Value>(TableName::Replays);
+        replays.put(&format!("{sub}/rpl_1"), &replay, Durability::Durable).await.expect("written");
         let narrow = token(&made_key(&service, &narrow_grant()).await);
         let key = other["id"].as_str().expect("an id").to_owned();
         Self { service, narrow, key, delivery: format!("{sub}.2"), sub }
@@ -149,7 +190,9 @@ impl Scene {
     /// Everything that is kept beside the log, apart from answers kept for repeated requests.
     async fn kept(&self) -> Vec<(String, Value)> {
         let mut all = Vec::new();
-        for table in [TableName::Subscriptions, TableName::Progress, TableName::Pending, TableName::Keys] {
+        for table in
+            [TableName::Subscriptions, TableName::Progress, TableName::Pending, TableName::Keys, TableName::Replays]
+        {
             all.extend(self.service.store.table::<Value>(table).list("").await.expect("listed"));
         }
         all
@@ -258,7 +301,9 @@ async fn pulling_shows_what_is_inside_page_by_page_and_nothing_else() {
         seen.extend(sequences(&page));
     }
     assert_eq!(seen, [1, 7]);
-    for query in ["account=beta", "subject=report/R2", "account=acme&subject=report/R2", "type=card.*", "type=subscription.*"] {
+    for query in
+        ["account=beta", "subject=report/R2", "account=acme&subject=report/R2", "type=card.*", "type=subscription.*"]
+    {
         let page: Value = scene.get(&format!("/v1/events?{query}")).await.json().await.expect("json");
         assert_eq!(sequences(&page), [0; 0], "{query}");
     }

@@ -90,7 +90,7 @@ impl Courier {
         if !unsaved.is_empty() {
             let durable = unsaved.iter().any(|(_, record)| record.is_some());
             let durability = if durable { Durability::Durable } else { Durability::Relaxed };
-            let changes = unsaved.into_iter().map(|(key, record)| (key.in_table(&self.id), record)).collect();
+            let changes = unsaved.into_iter().map(|(key, record)| (key.in_table(self.id.as_str()), record)).collect();
             self.pending.apply(changes, durability).await?;
             self.outbox.saved();
         }

@@ -17,7 +17,7 @@ fn health() -> Health {
 }
 
 fn fail(health: &mut Health, n: u64, second: i64) -> Consequence {
-    health.failed(&key(n), &Outcome::Refused, None, at(second), 0.5)
+    health.failed(&key(n), &Outcome::Refused, None, at(second), at(second), 0.5)
 }
 
 /// A suspended endpoint that began to fail at 0.
@@ -38,7 +38,7 @@ fn width_begins_small_doubles_with_each_round_trip_and_halves_with_failures_of_t
         (0..health.width()).for_each(|_| assert!(!health.succeeded(QUICK)));
         assert_eq!(health.width(), width);
     }
-    let _ = health.failed(&key(1), &Outcome::Status { status: 500 }, None, at(0), 0.5);
+    let _ = health.failed(&key(1), &Outcome::Status { status: 500 }, None, at(0), at(0), 0.5);
     assert_eq!(health.width(), 32, "one event was refused; the endpoint works");
     for width in [16, 8, 4, 2, 1, 1] {
         let _ = fail(&mut health, 1, 0);
@@ -60,18 +60,18 @@ fn a_slow_endpoint_gets_few_at_once_until_it_is_quick_again() {
 fn an_overloaded_endpoint_is_left_alone_for_as_long_as_it_says_or_for_a_wait_that_doubles() {
     for status in [429, 502, 503, 504] {
         let (mut health, outcome) = (health(), Outcome::Status { status });
-        let _ = health.failed(&key(1), &outcome, Some(Duration::from_secs(90)), at(0), 0.5);
+        let _ = health.failed(&key(1), &outcome, Some(Duration::from_secs(90)), at(0), at(0), 0.5);
         assert_eq!(health.admission(at(89)), Admission::Held(at(90)), "{status}");
         assert_eq!(health.admission(at(90)), Admission::Open, "{status}");
         let mut health = Health::new(Patience::default(), 32, None);
         for (now, until) in [(0, 1), (1, 3), (3, 7), (7, 15)] {
-            let _ = health.failed(&key(1), &outcome, None, at(now), 0.5);
+            let _ = health.failed(&key(1), &outcome, None, at(now), at(now), 0.5);
             assert_eq!(health.admission(at(now)), Admission::Held(at(until)), "{status}");
         }
     }
     for status in [400, 404, 500, 501] {
         let mut health = health();
-        let _ = health.failed(&key(1), &Outcome::Status { status }, None, at(0), 0.5);
+        let _ = health.failed(&key(1), &Outcome::Status { status }, None, at(0), at(0), 0.5);
         assert_eq!(health.admission(at(0)), Admission::Open, "{status}: only its entity waits");
     }
 }
@@ -126,6 +126,24 @@ fn five_days_without_a_success_are_hopeless_unless_a_person_lets_it_go_on() {
 fn a_retry_after_holds_a_suspended_endpoint_too() {
     let mut health = suspended();
     let busy = Outcome::Status { status: 503 };
-    let _ = health.failed(&key(1), &busy, Some(Duration::from_secs(86_400)), at(10), 0.5);
+    let _ = health.failed(&key(1), &busy, Some(Duration::from_secs(86_400)), at(10), at(10), 0.5);
     assert_eq!(health.admission(at(10)), Admission::Probe(at(86_410)));
+}
+
+#[test]
+fn what_was_in_flight_when_a_wait_was_decided_lengthens_no_wait() {
+    let began = at(-1);
+    let mut health = suspended();
+    for n in 9..40 {
+        let late = health.failed(&key(n), &Outcome::Refused, None, began, at(1), 0.5);
+        assert_eq!((late, health.admission(at(1))), (Consequence::None, Admission::Probe(at(5))));
+    }
+    let mut health = self::health();
+    let busy = Outcome::Status { status: 503 };
+    for n in 1..=7 {
+        let _ = health.failed(&key(n), &busy, None, began, at(0), 0.5);
+        assert_eq!(health.admission(at(0)), Admission::Held(at(1)), "{n}");
+    }
+    let _ = health.failed(&key(8), &busy, None, began, at(0), 0.5);
+    assert_eq!(health.admission(at(0)), Admission::Probe(at(5)), "several failed and none arrived");
 }

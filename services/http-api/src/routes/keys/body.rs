@@ -16,16 +16,8 @@ use crate::{
     problem::{Denied, Fault, Refusal},
 };
 
-const KNOWN: &[&str] = &[
-    "description",
-    "accounts",
-    "policies",
-    "events",
-    "actions",
-    "expires_at",
-    "expires_in_s",
-    "rate_per_s",
-];
+const KNOWN: &[&str] =
+    &["description", "accounts", "policies", "events", "actions", "expires_at", "expires_in_s", "rate_per_s"];
 /// What stands for all.
 const ALL: &str = "*";
 /// The longest that a key may be made for, in seconds: ten years. For ever is to say nothing.
