@@ -74,11 +74,27 @@ impl Rules {
     }
 
     /// What `method` of the route `path` needs. `HEAD` is answered as `GET` is.
-    fn of(&self, method: &Method, path: &str) -> Result<Needs, Response> {
+    fn of(&self, method: &Method, path: &str) -> Result<Needs, Missing<'_>> {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
-        let Some(known) = self.0.get(path) else { return Err(Refusal::from(Denied::route()).into_response()) };
+        let known = self.0.get(path).ok_or(Missing::Rule)?;
         let found = known.iter().find(|(method, _)| method == wanted);
-        found.map(|(_, needs)| *needs).ok_or_else(|| not_allowed(known))
+        found.map(|(_, needs)| *needs).ok_or(Missing::Method(known))
+    }
+}
+
+/// Why nothing is known of what a request needs.
+enum Missing<'a> {
+    Rule,
+    /// The route has others.
+    Method(&'a [(Method, Needs)]),
+}
+
+impl Missing<'_> {
+    fn refused(self) -> Response {
+        match self {
+            Self::Rule => Refusal::from(Denied::route()).into_response(),
+            Self::Method(known) => not_allowed(known),
+        }
     }
 }
 
@@ -135,9 +151,9 @@ pub(crate) async fn required(
     let route = request.extensions().get::<MatchedPath>().cloned();
     let needs = match route.as_ref().map(|route| door.rules.of(request.method(), route.as_str())) {
         Some(Ok(needs)) => needs,
-        Some(Err(refused)) => {
+        Some(Err(missing)) => {
             trail.known(caller.key_id(), None);
-            return Ok(with(standing, refused));
+            return Ok(with(standing, missing.refused()));
         }
         // There is no such route: the fallback says so.
         None => Needs::AnyKey,

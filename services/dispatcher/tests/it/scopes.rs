@@ -117,7 +117,7 @@ async fn when_the_owners_key_expires_delivery_pauses_and_another_owner_takes_it_
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let mut world = World::new();
     let mut lapsing = world.subscription("1", &receiver.url);
-    let until = Timestamp::now() + SignedDuration::from_millis(1500);
+    let until = Timestamp::now() + SignedDuration::from_secs(3);
     let everything = json!({ "accounts": ["*"], "policies": ["*"], "events": ["*"] });
     lapsing.owner = Some(Owner { until: Some(until), ..owner("key_1", everything.clone()) });
     let id = world.put(lapsing.clone()).await;

@@ -129,11 +129,13 @@ async fn each_change_and_each_refusal_has_one_line_that_says_who_what_and_how_it
 async fn refusals_of_one_address_are_lined_within_a_bound_and_all_counted() {
     let (lines, _noting) = Lines::noted();
     let service = Service::start().await;
+    let begun = std::time::Instant::now();
     for n in 0..90 {
         send(&service, &format!("ew_guess{n}"), Method::GET, "/v1/events", None).await;
     }
     let lined = lines.audit().len();
-    assert!((20..60).contains(&lined), "{lined}");
+    let most = 20 + 10 * (begun.elapsed().as_secs() + 1);
+    assert!(lined >= 20 && (lined as u64) <= most, "{lined} of at most {most}");
     let metrics = service.get("/metrics").await.text().await.expect("text");
     assert!(metrics.contains("expensewire_api_refusals_total{reason=\"bad_key\"} 90"), "{metrics}");
 }

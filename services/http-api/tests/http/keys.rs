@@ -147,7 +147,7 @@ async fn a_key_makes_no_key_that_is_wider_or_lasts_longer_than_itself() {
 async fn a_key_that_expires_ends_its_streams_and_is_then_as_unknown_as_any() {
     let service = Service::start().await;
     service.append(&["R1"]).await;
-    let key = made_key(&service, &with(everything(), json!({"expires_in_s": 2}))).await;
+    let key = made_key(&service, &with(everything(), json!({"expires_in_s": 3}))).await;
     let stream = ask(&service, &key, Method::GET, "/v1/events/stream?after=0", None).await;
     let mut reader = Reader::of(stream);
     assert_eq!(reader.ids(1).await, [1]);
@@ -205,7 +205,7 @@ async fn what_a_deleted_key_owned_goes_too_or_passes_on_and_stays_as_narrow() {
 #[tokio::test]
 async fn a_subscription_whose_owner_has_expired_is_paused_until_it_has_another() {
     let service = Service::start().await;
-    let key = made_key(&service, &with(narrow_grant(), json!({"expires_in_s": 1}))).await;
+    let key = made_key(&service, &with(narrow_grant(), json!({"expires_in_s": 3}))).await;
     let path = format!("/v1/subscriptions/{}", subscribed(&service, &key).await);
     let at = std::time::Instant::now();
     let status = async || service.get_json(&path).await["status"].clone();
