@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
-use dispatcher::{DispatcherConfig, guard::Guard};
+use dispatcher::{DispatcherConfig, challenge::Challenger, guard::Guard};
 use event_model::{
-    AccountName,
+    AccountName, Subscription,
     status::{AccountStatus, BudgetStatus},
 };
 use event_store::{EventStore, Sealer};
@@ -81,16 +81,20 @@ impl Parts {
 
     fn spawn_dispatcher(&mut self, events_appended: IntCounterVec) -> Result<()> {
         let metrics = dispatcher::Metrics::register(&self.registry, events_appended)?;
+        let settings = self.delivery_settings();
+        let run = dispatcher::run(settings, self.store.clone(), self.sealer.clone(), metrics, self.stop.clone());
+        self.running.spawn(async move { ("dispatcher", run.await.map_err(Into::into)) });
+        Ok(())
+    }
+
+    fn delivery_settings(&self) -> DispatcherConfig {
         let delivery = &self.config.delivery;
-        let settings = DispatcherConfig {
+        DispatcherConfig {
             timeout: delivery.timeout(),
             allow_http: delivery.allow_http,
             allow_cidrs: delivery.allow_cidrs.clone(),
             ..DispatcherConfig::default()
-        };
-        let run = dispatcher::run(settings, self.store.clone(), self.sealer.clone(), metrics, self.stop.clone());
-        self.running.spawn(async move { ("dispatcher", run.await.map_err(Into::into)) });
-        Ok(())
+        }
     }
 
     fn spawn_api(
@@ -101,13 +105,15 @@ impl Parts {
     ) -> Result<()> {
         let metrics = http_api::Metrics::register(&self.registry)?;
         let delivery = &self.config.delivery;
+        let guard = Guard::new(delivery.allow_http, delivery.allow_cidrs.clone());
+        let challenger = Challenger::new(&self.delivery_settings(), self.sealer.clone())?;
         let deps = Deps {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
             accounts,
             watching: Arc::new(Watched(handle)),
             registry: self.registry.clone(),
-            targets: Arc::new(Targets(Guard::new(delivery.allow_http, delivery.allow_cidrs.clone()))),
+            targets: Arc::new(Targets { guard, challenger }),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let run = http_api::serve(listener, deps, metrics, self.stop.clone());
@@ -199,12 +205,19 @@ fn account_config(account: &Account) -> poller::AccountConfig {
     }
 }
 
-/// The dispatcher's guard, as the API asks it at registration.
-struct Targets(Guard);
+/// What the dispatcher says of an endpoint, as the API asks it at registration.
+struct Targets {
+    guard: Guard,
+    challenger: Challenger,
+}
 
 impl TargetPolicy for Targets {
     fn check<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(async move { self.0.check(url).await.map_err(|refusal| refusal.to_string()) })
+        Box::pin(async move { self.guard.check(url).await.map_err(|refusal| refusal.to_string()) })
+    }
+
+    fn challenge<'a>(&'a self, subscription: &'a Subscription) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move { self.challenger.ask(subscription).await.map_err(|failure| failure.to_string()) })
     }
 }
 
