@@ -128,7 +128,7 @@ impl Replays {
     /// Removes what was put off of a replay that is over, and all of it when its subscription is gone.
     async fn sweep(&mut self, replay: &Replay, has_subscription: bool) -> Result<(), StoreError> {
         let is_over = replay.state != ReplayState::Running;
-        if (has_subscription && !is_over) || (has_subscription && self.swept.contains(&replay.id)) {
+        if has_subscription && (!is_over || self.swept.contains(&replay.id)) {
             return Ok(());
         }
         let left = self.shared.pending.list(&format!("{}/", replay.id)).await?;
