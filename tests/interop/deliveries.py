@@ -18,7 +18,7 @@ def cloudevents(messages):
 
     def taken(message):
         try:
-            event = from_http(message["headers"], base64.b64decode(message["body"]))
+            event = from_http(message["headers"], base64.b64decode(message["body"]), json.loads)
         except GenericException:
             return False
         inner = event.data

@@ -133,12 +133,12 @@ fn altered_key(delivery: &Delivery) -> Delivery {
 
 fn altered_as_cloudevent(delivery: &Delivery) -> Vec<Delivery> {
     let cut = delivery.altered("cut in the midst", |one| one.body.truncate(one.body.len() / 2));
-    let nameless = delivery.altered("no specversion", |one| {
-        one.headers.remove("ce-specversion");
+    let untyped = delivery.altered("no type", |one| {
+        one.headers.remove("ce-type");
         let body = String::from_utf8(one.body.clone()).expect("text");
-        one.body = body.replacen("\"specversion\":\"1.0\",", "", 1).into_bytes();
+        one.body = body.replacen("\"type\":\"report.updated\",", "", 1).into_bytes();
     });
-    vec![delivery.clone(), cut, nameless]
+    vec![delivery.clone(), cut, untyped]
 }
 
 fn asked(deliveries: &[Delivery]) -> Value {

@@ -189,6 +189,8 @@ impl Receiver {
         let mut process = Running::start(program, &[ROLE])?;
         let line = process.line_with("receiving on", Duration::from_secs(10)).await?;
         let address = line.rsplit(' ').next().context("an address")?;
+        // An error says that the process has a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { base: format!("http://{address}"), _process: process, client })
     }
