@@ -119,3 +119,12 @@ impl Sight {
         Ok(reach.permits(head, about.is_some_and(|owner| owner.key == self.key.id)))
     }
 }
+
+#[cfg(test)]
+impl Sight {
+    /// The view of somebody from whom nothing is hidden.
+    pub fn of_everything(store: &event_store::EventStore) -> Self {
+        let key = StoredKey::admin(crate::keys::Origin::Configured).expect("a key");
+        Self { key: Arc::new(key), subscriptions: store.table(event_store::TableName::Subscriptions) }
+    }
+}

@@ -52,7 +52,7 @@ pub(crate) struct StoredKey {
 }
 
 impl StoredKey {
-    fn admin(origin: Origin) -> Result<Self, ApiError> {
+    pub fn admin(origin: Origin) -> Result<Self, ApiError> {
         Ok(Self {
             id: new_id().map_err(ApiError::KeyId)?,
             origin,

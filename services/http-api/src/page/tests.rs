@@ -43,9 +43,14 @@ async fn store(of: &[&str]) -> EventStore {
     store
 }
 
-fn about_r(account: Option<&str>) -> EventQuery {
-    let account = account.map(|account| account.parse().expect("a name"));
-    EventQuery { account, subject: Some(Subject::new(EntityKind::Report, "R")), ..EventQuery::default() }
+fn about(store: &EventStore, id: &str, account: Option<&str>) -> EventQuery {
+    EventQuery {
+        types: Vec::new(),
+        account: account.map(|account| account.parse().expect("a name")),
+        subject: Some(Subject::new(EntityKind::Report, id)),
+        since: None,
+        sight: Sight::of_everything(store),
+    }
 }
 
 fn sequences(page: &Page) -> Vec<u64> {
@@ -59,13 +64,12 @@ async fn an_entity_is_found_in_whichever_accounts_have_it_without_looking_throug
     let bounds = Bounds { events: 100, bytes: usize::MAX, scanned: 1 };
     for of in [&["acme"][..], &["zeta", "acme"], &["zeta", "acme", "acme-west"]] {
         let store = store(of).await;
-        let page = read(&store, &about_r(None), Sequence::START, bounds).await.expect("read");
+        let page = read(&store, &about(&store, "R", None), Sequence::START, bounds).await.expect("read");
         assert_eq!((sequences(&page), page.next), (expected.clone(), Sequence(EVENTS)), "{of:?}");
-        let page = read(&store, &about_r(Some("acme")), Sequence(1), bounds).await.expect("read");
+        let page = read(&store, &about(&store, "R", Some("acme")), Sequence(1), bounds).await.expect("read");
         let theirs = expected.iter().enumerate().filter(|(turn, _)| of[turn % of.len()] == "acme");
         assert_eq!(sequences(&page), theirs.map(|(_, n)| *n).filter(|n| *n > 1).collect::<Vec<_>>(), "{of:?}");
-        let nobody = EventQuery { subject: Some(Subject::new(EntityKind::Report, "none")), ..EventQuery::default() };
-        let page = read(&store, &nobody, Sequence::START, bounds).await.expect("read");
+        let page = read(&store, &about(&store, "none", None), Sequence::START, bounds).await.expect("read");
         assert_eq!((sequences(&page), page.next), (Vec::new(), Sequence(EVENTS)));
     }
 }
@@ -74,12 +78,12 @@ async fn an_entity_is_found_in_whichever_accounts_have_it_without_looking_throug
 async fn pages_of_several_accounts_lack_nothing_and_repeat_nothing() {
     let store = store(&["acme", "acme", "zeta", "acme"]).await;
     let one = Bounds { events: 100, bytes: usize::MAX, scanned: MAX_SCAN };
-    let whole = sequences(&scan(&store, &about_r(None), Sequence::START, one).await.expect("read"));
+    let whole = sequences(&scan(&store, &about(&store, "R", None), Sequence::START, one).await.expect("read"));
     assert_eq!(whole.len() as u64, EVENTS / EVERY);
     for bounds in [Bounds { events: 1, ..one }, Bounds { events: 5, ..one }, Bounds { bytes: 700, ..one }] {
         let (mut seen, mut after) = (Vec::new(), Sequence::START);
         while after < store.last_sequence() {
-            let page = read(&store, &about_r(None), after, bounds).await.expect("read");
+            let page = read(&store, &about(&store, "R", None), after, bounds).await.expect("read");
             assert!(page.next > after && page.events.len() <= bounds.events, "{bounds:?}");
             seen.extend(sequences(&page));
             after = page.next;
