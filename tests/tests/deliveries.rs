@@ -98,8 +98,8 @@ async fn delivered() -> Vec<Delivery> {
     let all = timeout(PATIENCE, count.wait_for(|count| *count == FORMATS.len())).await;
     all.expect("in time").expect("it receives");
     stage.stop().await.expect("stopped");
-    let all = came.0.lock().expect("lock").values().cloned().collect();
-    all
+    let came = std::mem::take(&mut *came.0.lock().expect("lock"));
+    came.into_values().collect()
 }
 
 fn altered_under_signature(delivery: &Delivery) -> Vec<Delivery> {

@@ -107,7 +107,7 @@ mod tests {
             per_second.push(started);
         }
         for (second, expected) in [28, 57, 115, 230, 461].into_iter().enumerate() {
-            assert!((per_second[second] - expected as i32).abs() <= 2, "{per_second:?}");
+            assert!((per_second[second] - expected).abs() <= 2, "{per_second:?}");
         }
         advance(Duration::from_secs(3)).await;
         assert!((0..10_000).all(|_| pace.take().is_ok()), "it is over");

@@ -30,7 +30,7 @@ impl World {
                 event_type: event.event_type,
                 timestamp: event.timestamp,
                 account: account(self.appended),
-                subject: event_model::Subject::new(event_model::EntityKind::Report, &format!("R{}", self.appended)),
+                subject: event_model::Subject::new(event_model::EntityKind::Report, format!("R{}", self.appended)),
                 revision: event_model::Revision(1),
                 actor: None,
                 data: event.data,
