@@ -95,7 +95,7 @@ mod tests {
     async fn after_a_trouble_the_rate_doubles_each_second_until_it_is_over() {
         let mut pace = Pace::new(None);
         pace.start_slowly();
-        let mut per_second = Vec::new();
+        let mut per_second: Vec<i32> = Vec::new();
         for _ in 0..5 {
             let mut started = 0;
             for _ in 0..1_000 {
