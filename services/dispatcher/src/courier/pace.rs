@@ -97,7 +97,7 @@ mod tests {
         pace.start_slowly();
         let mut per_second: Vec<i32> = Vec::new();
         for _ in 0..5 {
-            let mut started = 0;
+            let mut started = 0_i32;
             for _ in 0..1_000 {
                 advance(Duration::from_millis(1)).await;
                 while pace.take().is_ok() {
