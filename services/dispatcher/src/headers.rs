@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use event_model::{EventId, subscription::is_reserved_header};
+use event_model::{
+    EventId,
+    subscription::is_reserved_header,
+    trace::{SpanId, TraceId, traceparent},
+};
 use event_store::SealError;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use zeroize::Zeroizing;
@@ -10,6 +14,7 @@ use zeroize::Zeroizing;
 pub(crate) const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 pub(crate) const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 pub(crate) const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What this program, in this version, calls itself.
 pub(crate) fn agent(version: &str) -> HeaderValue {
@@ -39,6 +44,12 @@ pub(crate) fn own(
         headers.insert(name, value);
     }
     Ok(headers)
+}
+
+/// Says which trace the attempt belongs to, so that the receiver can go on with it.
+pub(crate) fn trace(headers: &mut HeaderMap, trace: TraceId, span: SpanId, kept: bool) {
+    let value = HeaderValue::try_from(traceparent(trace, span, kept)).expect("hexadecimal digits and hyphens");
+    headers.insert(TRACEPARENT, value);
 }
 
 /// Adds what is ours and what belongs to one attempt; it stands before what a subscription says. `described` are the headers

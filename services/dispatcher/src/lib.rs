@@ -17,6 +17,7 @@ mod sender;
 mod shared;
 pub mod signature;
 mod supervisor;
+mod trace;
 
 use std::sync::Arc;
 

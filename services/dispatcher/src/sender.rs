@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use change_engine::delivery::retry_after;
 use event_model::{
-    EventId, Subscription,
+    EventId, Spans, Subscription,
     delivery::{Attempt, Outcome},
 };
 use event_store::{SealError, Sealer};
@@ -28,6 +28,7 @@ use crate::{
     format::Content,
     guard::{Guard, Refusal},
     headers, signature,
+    trace::Traced,
 };
 
 /// Bytes of an answer that are read and kept; a short one must be drained to keep the connection.
@@ -75,6 +76,7 @@ pub(crate) struct Sender {
     sealer: Sealer,
     agent: HeaderValue,
     timeout: Duration,
+    spans: Spans,
 }
 
 impl Sender {
@@ -94,7 +96,7 @@ impl Sender {
             .build()
             .map_err(DispatcherError::Client)?;
         let (agent, timeout) = (headers::agent(&config.version), config.timeout);
-        Ok(Self { client, guard, sealer, agent, timeout })
+        Ok(Self { client, guard, sealer, agent, timeout, spans: config.spans.clone() })
     }
 
     /// Makes one attempt. Whoever calls holds a pass of the gate.
@@ -122,17 +124,25 @@ impl Sender {
     ) -> Result<(Answer, Vec<u8>), SealError> {
         let (at, began) = (Timestamp::now(), Instant::now());
         let (subscription, content) = (&target.subscription, content.into());
+        let trace = self.spans.are_recorded().then(|| content.trace()).flatten();
+        let traced = trace.map(|trace| Traced { trace, id, subscription: &subscription.id, at });
         let reply = match content.message(subscription.format) {
             Ok(message) => {
                 let mut headers = self.own_headers(subscription)?;
                 let signatures = self.signatures(subscription, id, at, &message.body)?;
                 headers::stamp(&mut headers, &message.headers, &self.agent, id, at.as_second(), &signatures);
+                if let Some(traced) = traced {
+                    headers::trace(&mut headers, traced.trace, traced.span(), self.spans.wants(traced.trace));
+                }
                 self.post(&subscription.url, headers, message.body.clone()).await
             }
             Err(no_event) => Outcome::Blocked { why: no_event.to_string() }.into(),
         };
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let attempt = Attempt { at, duration_ms, outcome: reply.outcome };
+        if let Some(traced) = traced {
+            traced.record(&self.spans, &attempt);
+        }
         Ok((Answer { attempt, retry_after: reply.retry_after }, reply.body))
     }
 
