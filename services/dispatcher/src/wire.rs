@@ -127,7 +127,8 @@ impl Wire {
                 },
             }
         }
-        let line = self.connect(place).await?;
+        // Rare and large: an attempt that finds a connection has no room for it.
+        let line = Box::pin(self.connect(place)).await?;
         line.send(request).await.map_err(|failed| WireError::Exchange(failed.into_error()))
     }
 

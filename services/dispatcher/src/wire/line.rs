@@ -20,11 +20,13 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::Instant};
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+/// Boxed: it is large, and goes from hand to hand.
+type Running = Box<Connection<Stream, Full<Bytes>>>;
 
 pub(crate) struct Line {
     sender: SendRequest<Full<Bytes>>,
     /// None once it has ended. It is dropped then: what waits for it would wait for ever.
-    connection: Option<Connection<Stream, Full<Bytes>>>,
+    connection: Option<Running>,
     idle_since: Instant,
 }
 
@@ -37,7 +39,7 @@ pub(crate) struct Reply {
 
 impl Line {
     pub(super) fn new(sender: SendRequest<Full<Bytes>>, connection: Connection<Stream, Full<Bytes>>) -> Self {
-        Self { sender, connection: Some(connection), idle_since: Instant::now() }
+        Self { sender, connection: Some(Box::new(connection)), idle_since: Instant::now() }
     }
 
     pub(super) const fn idle_since(&self) -> Instant {
@@ -85,11 +87,11 @@ impl Reply {
 }
 
 /// `work`, while the connection goes on.
-async fn drive<T>(connection: &mut Option<Connection<Stream, Full<Bytes>>>, work: impl Future<Output = T>) -> T {
+async fn drive<T>(connection: &mut Option<Running>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     poll_fn(|context| {
         if let Some(running) = connection
-            && Pin::new(running).poll(context).is_ready()
+            && Pin::new(&mut **running).poll(context).is_ready()
         {
             *connection = None;
         }
