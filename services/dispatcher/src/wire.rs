@@ -202,3 +202,6 @@ impl Service<Name> for Resolving {
         Box::pin(async move { guard.addresses(name.as_str()).await })
     }
 }
+
+#[cfg(test)]
+mod tests;
