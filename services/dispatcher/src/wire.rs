@@ -38,6 +38,9 @@ use crate::guard::{CheckedAddresses, Guard, Refusal};
 
 /// Headers of an answer; more is no honest answer.
 const MAX_ANSWER_HEADERS: usize = 100;
+/// Bytes of an answer that are held before they are looked through: eight times what servers commonly allow for a head. Up
+/// to as many again may have come by then.
+const MAX_HELD_BYTES: usize = 64 * 1024;
 /// An idle connection is kept for this long: longer than most pauses between events, shorter than most servers keep it.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 /// Pause between two looks for connections that were idle for longer.
@@ -135,7 +138,7 @@ impl Wire {
     async fn connect(&self, place: &Place) -> Result<Line, WireError> {
         let stream = self.connector.clone().oneshot(place.uri.clone()).await.map_err(WireError::Connect)?;
         let mut builder = http1::Builder::new();
-        let handshake = builder.max_headers(MAX_ANSWER_HEADERS).handshake(stream).await;
+        let handshake = builder.max_headers(MAX_ANSWER_HEADERS).max_buf_size(MAX_HELD_BYTES).handshake(stream).await;
         let (sender, connection) = handshake.map_err(WireError::Exchange)?;
         Ok(Line::new(sender, connection))
     }
