@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use event_model::{EventHead, subscription::Format, trace::TraceId};
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CLOUDEVENTS_JSON: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");

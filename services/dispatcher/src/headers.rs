@@ -8,7 +8,7 @@ use event_model::{
     trace::{SpanId, TraceId, traceparent},
 };
 use event_store::SealError;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use zeroize::Zeroizing;
 
 pub(crate) const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -93,7 +93,7 @@ mod tests {
         let mut headers = super::own(&own, open).expect("opened");
         stamp(
             &mut headers,
-            &[(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            &[(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
             &agent("1.2.3"),
             &"evt_1".parse().expect("id"),
             17,
