@@ -13,6 +13,7 @@ pub mod scribe;
 mod shift;
 mod status;
 mod supervise;
+mod visit;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,6 +31,7 @@ pub use scribe::{
     Asked, CardsSeen, Ingested, PoliciesConfirmed, PoliciesSeen, Reading, Released, ReportsAsked, ReportsEnded, Scribe,
     ScribeConfig, Wanted, Watch,
 };
+pub use visit::Visit;
 
 use crate::account::Account;
 

@@ -40,6 +40,12 @@ pub struct VerifyArgs {
 #[derive(Clone, Debug)]
 pub struct SecretText(SecretString);
 
+impl ExposeSecret<str> for SecretText {
+    fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
 /// Any text is taken: a refusal here would repeat it on the terminal.
 impl From<String> for SecretText {
     fn from(text: String) -> Self {
@@ -61,7 +67,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
 
 fn check(args: &VerifyArgs, body: &[u8], now_s: i64) -> Result<(), Failure> {
     let failed = |what: String| Failure::new(Exit::CheckFailed, what);
-    let secret = signature::parse_secret(args.secret.0.expose_secret())
+    let secret = signature::parse_secret(args.secret.expose_secret())
         .map_err(|error| failed(format!("the secret is malformed: {error}")).hint("it looks like whsec_ and base64"))?;
     malformed(&args.signature)
         .map_err(|what| failed(what).hint("it looks like v1,<base64>; several are separated by a space"))?;

@@ -185,7 +185,8 @@ fn unread(account: &Account) -> AccountStatus {
     }
 }
 
-fn account_config(account: &Account) -> poller::AccountConfig {
+/// What the poller is told of an account.
+pub(crate) fn account_config(account: &Account) -> poller::AccountConfig {
     poller::AccountConfig {
         name: account.name.clone(),
         endpoint: account.endpoint.clone(),
