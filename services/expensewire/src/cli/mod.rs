@@ -189,7 +189,14 @@ pub enum ClientCommand {
         args: TriggerArgs,
     },
     /// Check the signature of a delivery whose body is on standard input; says which check fails
-    Verify(VerifyArgs),
+    Verify {
+        /// The service to ask, if it is to be asked.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to check.
+        #[command(flatten)]
+        args: VerifyArgs,
+    },
     /// Check, show or make a configuration
     Config {
         /// What to do.
@@ -223,7 +230,7 @@ pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
         ClientCommand::Keys { connection, command } => keys::run(connection, command).await,
         ClientCommand::Listen { connection, args } => listen::run(connection, args).await,
         ClientCommand::Trigger { connection, args } => trigger::run(connection, args).await,
-        ClientCommand::Verify(args) => verify::run(args),
+        ClientCommand::Verify { connection, args } => verify::run(connection, args).await,
         ClientCommand::Config { command } => config::run(command),
         ClientCommand::Doctor(args) => doctor::run(args).await,
         ClientCommand::Completions(args) => generated::completions(args),

@@ -7,6 +7,7 @@ mod listen;
 mod receiver;
 mod sending;
 mod server;
+mod verifying;
 
 use std::time::Duration;
 
