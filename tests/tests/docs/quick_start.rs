@@ -40,7 +40,7 @@ fn script(home: &Path) -> String {
 
 #[test]
 fn each_command_of_the_quick_start_leads_to_verified_webhooks_in_ones_own_receiver() {
-    for needed in ["python3", "sh"] {
+    for needed in ["python3", "bash"] {
         if installed(needed).is_none() {
             return skip(&format!("the quick start: {needed} is not installed"));
         }
@@ -51,7 +51,7 @@ fn each_command_of_the_quick_start_leads_to_verified_webhooks_in_ones_own_receiv
     let file = |path: &Path| fs::File::create(path).expect("a file");
     let began = Instant::now();
     // In a group of its own, so that whatever goes wrong nothing of it is left running.
-    let mut shell = Command::new("sh")
+    let mut shell = Command::new("bash")
         .args(["-c", &script(home.path())])
         .stdin(Stdio::null())
         .stdout(file(&out))

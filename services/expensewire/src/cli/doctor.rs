@@ -112,17 +112,7 @@ pub(super) async fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
 fn configuration(args: &DoctorArgs, report: &mut Report) -> Option<Loaded> {
     match args.config.load() {
         Ok(loaded) => {
-            let accounts: Vec<&str> = loaded.config.accounts.iter().map(|account| account.name.as_str()).collect();
-            match accounts.as_slice() {
-                [] => report.add(
-                    Check::warn("configuration", "it names no account, so nothing is watched")
-                        .next("add [accounts.NAME]; `expensewire config init` shows how"),
-                ),
-                names => report.add(Check::ok("configuration", format!("good; accounts: {}", names.join(", ")))),
-            }
-            for warning in &loaded.warnings {
-                report.add(Check::warn("configuration", warning.to_string()).next("leave it if it is meant so"));
-            }
+            report.add(good(&loaded));
             Some(loaded)
         }
         Err(errors) => {
@@ -131,6 +121,22 @@ fn configuration(args: &DoctorArgs, report: &mut Report) -> Option<Loaded> {
             report.add(Check::fail("configuration", failure.what).why(failure.details.join("; ")).next(next));
             None
         }
+    }
+}
+
+/// One that has no mistakes.
+fn good(loaded: &Loaded) -> Check {
+    let accounts: Vec<&str> = loaded.config.accounts.iter().map(|account| account.name.as_str()).collect();
+    if accounts.is_empty() {
+        return Check::warn("configuration", "it names no account, so nothing is watched")
+            .next("add [accounts.NAME]; `expensewire config init` shows how");
+    }
+    let what = format!("good; accounts: {}", accounts.join(", "));
+    match loaded.warnings.as_slice() {
+        [] => Check::ok("configuration", what),
+        warnings => Check::warn("configuration", what)
+            .why(warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            .next("leave it if it is meant so"),
     }
 }
 

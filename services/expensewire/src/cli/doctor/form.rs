@@ -156,7 +156,7 @@ fn prometheus(report: &Report, now: Timestamp) -> String {
     text
 }
 
-/// The text format wants each series once; a check that is made of one thing several times is told by its number.
+/// The text format wants each series once: no check is made twice of the same thing.
 fn labels(check: &Check) -> String {
     let about = check.about.as_deref().unwrap_or_default();
     let escaped = plain(about).replace('\\', "\\\\").replace('"', "\\\"");
