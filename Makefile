@@ -40,11 +40,12 @@ lint: ## formatting and clippy, warnings are errors
 docs: ## the crates' documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
-schemas: ## write the files under schemas/ anew from the types; the tests compare them
+schemas: ## write the files under schemas/ and the reference pages anew from the program; the tests compare them
 	$(CARGO) build --locked -p expensewire
 	$(CARGO) run --locked --quiet -p expensewire -- config schema > schemas/config.schema.json.new
 	mv schemas/config.schema.json.new schemas/config.schema.json
 	WRITE_SCHEMAS=1 $(CARGO) test --locked -p event-model --test schemas as_committed
+	WRITE_DOCS=1 $(CARGO) test --locked -p expensewire --test pages as_committed
 
 deny: ## licences, bans, sources and advisories (needs cargo-deny)
 	$(CARGO) deny --locked check

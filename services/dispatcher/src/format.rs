@@ -26,7 +26,7 @@ const ATTRIBUTES: [&str; 7] =
 /// The body is not an event, so that no attribute can be read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the event cannot be written as a CloudEvent")]
-pub(crate) struct NoEvent;
+pub struct NoEvent;
 
 /// What is posted, and the headers that say what it is.
 #[derive(Clone, Debug)]

@@ -144,11 +144,22 @@ impl Guard {
     /// # Errors
     /// The first thing that is wrong with it.
     pub async fn check(&self, url: &Url) -> Result<(), Refusal> {
+        self.addresses(url).await.map(drop)
+    }
+
+    /// Checks a target whole, and gives the addresses that a connection to it may go to.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Refusal> {
         self.check_url(url)?;
-        match url.domain() {
-            Some(domain) => self.resolve_checked(domain).await.map(drop),
-            None => Ok(()),
-        }
+        let port = url.port_or_known_default().ok_or(Refusal::NoHost)?;
+        let found = match url.host().ok_or(Refusal::NoHost)? {
+            Host::Domain(domain) => self.resolve_checked(domain).await?,
+            Host::Ipv4(address) => vec![address.into()],
+            Host::Ipv6(address) => vec![address.into()],
+        };
+        Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
     /// Checks what can be told from the URL alone, an address as host included.

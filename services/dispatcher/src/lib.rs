@@ -16,6 +16,7 @@ mod scribe;
 mod sender;
 mod shared;
 pub mod signature;
+pub mod single;
 mod supervisor;
 mod trace;
 mod wire;

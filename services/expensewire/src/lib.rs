@@ -6,6 +6,7 @@ pub mod demo;
 pub mod exit;
 pub mod manager;
 pub mod output;
+pub mod pages;
 pub mod serve;
 pub mod service;
 pub mod signals;

@@ -17,6 +17,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use event_store::{DurabilityLevel, EventStore, StoreConfig};
+pub(crate) use gauges::free_bytes;
+pub(crate) use parts::account_config;
 use parts::{Ended, Parts};
 use prometheus::Registry;
 use secrecy::ExposeSecret;

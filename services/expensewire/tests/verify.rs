@@ -43,7 +43,7 @@ fn a_delivery_that_is_right_is_verified() {
 
 #[test]
 fn the_check_that_fails_is_named_and_ends_with_6() {
-    let cases: [Case; 12] = [
+    let cases: [Case; 15] = [
         (BODY, &[("--secret", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], "the secret is malformed"),
         (BODY, &[("--secret", "whsec_c2hvcnQ=")], "24 to 64 bytes"),
         (BODY, &[("--timestamp", "soon")], "not a whole number"),
@@ -53,9 +53,12 @@ fn the_check_that_fails_is_named_and_ends_with_6() {
         (BODY, &[("--timestamp", "99999999999")], "ahead"),
         (BODY, &[("--signature", "g0hM9SsE")], "has no version"),
         (BODY, &[("--signature", "v1,@@@")], "not base64"),
+        (BODY, &[("--signature", "v1,AAAA")], "3 bytes, not 32"),
+        (BODY, &[("--signature", "v1,8341bd4b5b0439353cb4f9edfe2602d62b5919b1")], "looks like hexadecimal"),
+        (BODY, &[("--timestamp", "1614265330000")], "looks like milliseconds"),
         (BODY, &[("--signature", "v1a,AAAA")], "no v1 signature"),
         (BODY, &[("--id", "msg_other")], "no signature fits"),
-        ("{\"test\": 2432232314}\n", &[], "no signature fits"),
+        ("{\"test\": 2432232314}\n", &[], "the body was altered: white space was added"),
     ];
     for (body, changes, expected) in cases {
         let (code, told) = verify(body, changes);

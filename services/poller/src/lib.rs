@@ -14,6 +14,7 @@ mod shift;
 mod status;
 mod supervise;
 mod trace;
+mod visit;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +32,7 @@ pub use scribe::{
     Asked, CardsSeen, Ingested, PoliciesConfirmed, PoliciesSeen, Reading, Released, ReportsAsked, ReportsEnded, Scribe,
     ScribeConfig, Wanted, Watch,
 };
+pub use visit::Visit;
 
 use crate::account::Account;
 

@@ -55,7 +55,7 @@ impl Connection {
     }
 }
 
-fn server_url(text: &str) -> Result<Url, String> {
+pub(super) fn server_url(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err("must be an http or https URL, like http://127.0.0.1:8080".to_owned()),
@@ -66,12 +66,19 @@ fn server_url(text: &str) -> Result<Url, String> {
 #[derive(Clone, Debug)]
 pub struct ApiKey(SecretString);
 
+impl ApiKey {
+    /// The key whose text is `text`, blanks around it aside. Any text is taken.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.trim().into())
+    }
+}
+
 /// Any text is taken: a refusal here would repeat it on the terminal. The service judges it.
 impl FromStr for ApiKey {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.trim().into()))
+        Ok(Self::from_text(text))
     }
 }
 

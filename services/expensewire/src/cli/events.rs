@@ -1,8 +1,13 @@
-//! `events list|show|tail|export|import`.
+//! `events list|show|tail|resend|export|import`.
+
+mod resend;
+
+use std::{fmt, str::FromStr};
 
 use clap::{Args, Subcommand};
-use event_model::{AccountName, Sequence, Subject, TypeGlob};
+use event_model::{AccountName, EventId, Sequence, Subject, TypeGlob};
 use jiff::Timestamp;
+pub use resend::ResendArgs;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use url::form_urlencoded;
@@ -37,12 +42,14 @@ pub enum EventsCommand {
     List(ListArgs),
     /// Show one event whole
     Show {
-        /// Its sequence. Of a delivery only the webhook-id is at hand? Its body carries the sequence
-        #[arg(value_name = "SEQ", value_parser = sequence_of)]
-        sequence: u64,
+        /// Its id (the webhook-id of a delivery), or its sequence
+        #[arg(value_name = "ID|SEQ")]
+        event: EventRef,
     },
     /// Follow the log; survives restarts of the service
     Tail(TailArgs),
+    /// Send one event to one subscription once more, under the same id
+    Resend(ResendArgs),
     /// Write events as they were signed, with what is needed to verify them
     Export(ExportArgs),
     /// Put exported events into a store, after its last one
@@ -96,10 +103,34 @@ impl FilterArgs {
     }
 }
 
-fn sequence_of(text: &str) -> Result<u64, String> {
-    let refused = "must be a sequence, a whole number; events cannot be looked up by id, but the body of a delivery \
-                   carries its \"sequence\" too";
-    text.parse().map_err(|_| refused.to_owned())
+/// Which event: one name of the two that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventRef {
+    /// Its id.
+    Id(EventId),
+    /// Its sequence.
+    At(Sequence),
+}
+
+impl FromStr for EventRef {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        let sequence = text.parse().map(|sequence| Self::At(Sequence(sequence)));
+        sequence.map_err(|_| "must be an event's id (evt_…) or its sequence, a whole number")
+    }
+}
+
+impl fmt::Display for EventRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::At(sequence) => sequence.fmt(f),
+        }
+    }
 }
 
 pub(super) async fn run(connection: &Connection, command: &EventsCommand) -> Result<Exit, Failure> {
@@ -107,8 +138,8 @@ pub(super) async fn run(connection: &Connection, command: &EventsCommand) -> Res
     let mut output = connection.output();
     match command {
         EventsCommand::List(args) => list(&client, args, &mut output).await,
-        EventsCommand::Show { sequence } => {
-            let event: Box<RawValue> = client.get(&["events", &sequence.to_string()], &[]).await?;
+        EventsCommand::Show { event } => {
+            let event = shown(&client, event).await?;
             match output.format() {
                 Format::Ndjson => output.line(event.get())?,
                 Format::Table | Format::Json => output.item(&parsed(&event)?)?,
@@ -116,9 +147,20 @@ pub(super) async fn run(connection: &Connection, command: &EventsCommand) -> Res
             Ok(Exit::Ok)
         }
         EventsCommand::Tail(args) => tail::run(&client, args, &mut output).await,
+        EventsCommand::Resend(args) => resend::run(&client, args, &mut output).await,
         EventsCommand::Export(args) => backup::export(&client, args).await,
         EventsCommand::Import(args) => backup::import(args).await,
     }
+}
+
+/// The bytes of one event, as they were signed.
+async fn shown(client: &Client, event: &EventRef) -> Result<Box<RawValue>, Failure> {
+    client.get(&["events", &event.to_string()], &[]).await.map_err(|failure| match failure.exit {
+        Exit::NotFound if failure.hint.is_none() => {
+            failure.hint("`expensewire events list` shows those that there are; retention may have removed it")
+        }
+        _ => failure,
+    })
 }
 
 async fn list(client: &Client, args: &ListArgs, output: &mut Output) -> Result<Exit, Failure> {

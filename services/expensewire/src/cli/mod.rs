@@ -8,12 +8,17 @@ mod backup;
 mod client;
 mod config;
 mod deliveries;
+mod doctor;
 mod events;
+mod follow;
+mod generated;
 mod keys;
 mod lines;
+mod listen;
 mod log;
 mod place;
 mod problem;
+mod progress;
 mod replay;
 mod service;
 mod since;
@@ -23,6 +28,7 @@ mod subscriptions;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -32,15 +38,19 @@ pub use backup::{BackupArgs, ExportArgs, ImportArgs, RestoreArgs};
 pub use client::{ApiKey, Connection};
 pub use config::{ConfigArg, ConfigCommand, ShowFormat};
 pub use deliveries::DeliveriesCommand;
-pub use events::{EventsCommand, FilterArgs, ListArgs};
+pub use doctor::DoctorArgs;
+pub use events::{EventRef, EventsCommand, FilterArgs, ListArgs, ResendArgs};
+pub use generated::{CompletionsArgs, ManArgs};
 pub use keys::{CreateKeyArgs, KeysCommand};
+pub use listen::ListenArgs;
 pub use log::LogCommand;
 pub use place::PlaceArgs;
-pub use replay::ReplayCommand;
+pub use replay::{ReplayArgs, ReplayCommand, SpanArgs, StartArgs};
 pub use service::{DemoArgs, OverLimit, ServeArgs, SimArgs};
 pub use state::StateCommand;
 pub use subscriptions::{CreateArgs, RotateArgs, SubscriptionsCommand, UpdateArgs};
 pub use tail::TailArgs;
+pub use trigger::TriggerArgs;
 pub use verify::{SecretText, VerifyArgs};
 
 use crate::{
@@ -101,8 +111,8 @@ pub enum ClientCommand {
         #[command(flatten)]
         connection: Connection,
         /// What to do.
-        #[command(subcommand)]
-        command: ReplayCommand,
+        #[command(flatten)]
+        args: ReplayArgs,
     },
     /// Prove that the log is what was written
     Log {
@@ -160,14 +170,45 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Post events to a program on this machine, signed as the service signs them, without registering it
+    Listen {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(flatten)]
+        args: ListenArgs,
+    },
+    /// Send a subscription a sample event, marked as a test
+    Trigger {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(flatten)]
+        args: TriggerArgs,
+    },
     /// Check the signature of a delivery whose body is on standard input; says which check fails
-    Verify(VerifyArgs),
+    Verify {
+        /// The service to ask, if it is to be asked.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to check.
+        #[command(flatten)]
+        args: VerifyArgs,
+    },
     /// Check, show or make a configuration
     Config {
         /// What to do.
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Check configuration, directory, space, clock, credentials, budget, template, subscribers and log; exit 6 if one fails
+    Doctor(DoctorArgs),
+    /// Print a script that completes commands and arguments in a shell
+    Completions(CompletionsArgs),
+    /// Print or write manual pages
+    Man(ManArgs),
 }
 
 /// Runs a command that ends by itself.
@@ -179,7 +220,7 @@ pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
     match command {
         ClientCommand::Accounts { connection, command } => accounts::run(connection, command).await,
         ClientCommand::Deliveries { connection, command } => deliveries::run(connection, command).await,
-        ClientCommand::Replay { connection, command } => replay::run(connection, command).await,
+        ClientCommand::Replay { connection, args } => replay::run(connection, args).await,
         ClientCommand::Log { connection, command } => log::run(connection, command).await,
         ClientCommand::State { connection, command } => state::run(connection, command).await,
         ClientCommand::Backup { connection, args } => backup::run(connection, args).await,
@@ -187,7 +228,12 @@ pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
         ClientCommand::Events { connection, command } => events::run(connection, command).await,
         ClientCommand::Subscriptions { connection, command } => subscriptions::run(connection, command).await,
         ClientCommand::Keys { connection, command } => keys::run(connection, command).await,
-        ClientCommand::Verify(args) => verify::run(args),
+        ClientCommand::Listen { connection, args } => listen::run(connection, args).await,
+        ClientCommand::Trigger { connection, args } => trigger::run(connection, args).await,
+        ClientCommand::Verify { connection, args } => verify::run(connection, args).await,
         ClientCommand::Config { command } => config::run(command),
+        ClientCommand::Doctor(args) => doctor::run(args).await,
+        ClientCommand::Completions(args) => generated::completions(args),
+        ClientCommand::Man(args) => generated::man(args),
     }
 }

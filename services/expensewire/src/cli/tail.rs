@@ -1,10 +1,4 @@
-//! `events tail`: follows the log over server-sent events.
-//!
-//! The position is the sequence of the last event printed, or the one that the service told since. When the connection
-//! breaks, also because the service restarts, it is opened again from there: nothing is printed twice and nothing left
-//! out. Only what waiting cannot mend (a wrong key, a position that is gone) ends it.
-
-use std::time::Duration;
+//! `events tail`: prints the log as it grows.
 
 use clap::Args;
 use event_model::Sequence;
@@ -14,21 +8,13 @@ use serde_json::Value;
 
 use super::{
     client::Client,
-    events::{self, FilterArgs, MAX_PAGE, Page, bootstrap},
-    sse::Parser,
+    events::{self, FilterArgs, MAX_PAGE, bootstrap},
+    follow::{Start, Taker, explained, follow},
 };
 use crate::{
     exit::{Exit, Failure},
     output::{Format, Output, cell},
 };
-
-const PATH: &[&str] = &["events", "stream"];
-
-/// First pause before connecting again: a service that restarts is back within a second or two.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-
-/// Longest pause: a person who restarts a service should not wait longer for its events.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// `events tail`.
 #[derive(Args, Debug)]
@@ -49,7 +35,7 @@ pub struct TailArgs {
 }
 
 pub(super) async fn run(client: &Client, args: &TailArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let printer = Printer { output, left: args.count };
+    let mut printer = Printer { output, left: args.count };
     let mut filter = args.filter.query(Timestamp::now());
     if args.from == Some(0) && !args.until_end {
         // Wherever the connection breaks, what follows is the rest of the state and then every change.
@@ -59,7 +45,8 @@ pub(super) async fn run(client: &Client, args: &TailArgs, output: &mut Output) -
         if args.until_end {
             until_end(client, args, filter, printer).await
         } else {
-            follow(client, args, &filter, printer).await
+            let start = Start::of(args.from, args.filter.has_since());
+            follow(client, start, &filter, &mut printer).await
         }
     };
     tokio::select! {
@@ -72,6 +59,12 @@ pub(super) async fn run(client: &Client, args: &TailArgs, output: &mut Output) -
 struct Printer<'a> {
     output: &'a mut Output,
     left: Option<u64>,
+}
+
+impl Taker for Printer<'_> {
+    async fn take(&mut self, text: &str) -> Result<bool, Failure> {
+        self.print(text)
+    }
 }
 
 impl Printer<'_> {
@@ -133,109 +126,4 @@ fn sequence(event: &str) -> Option<Sequence> {
         sequence: Sequence,
     }
     serde_json::from_str::<Place>(event).ok().map(|place| place.sequence)
-}
-
-/// How one connection ended.
-enum Ended {
-    /// Everything wanted is printed.
-    Done,
-    /// It broke after it had stood; whether anything came over it.
-    Broken { why: String, moved: bool },
-}
-
-/// Follows the log until everything wanted is printed.
-async fn follow(
-    client: &Client,
-    args: &TailArgs,
-    filter: &[(&str, String)],
-    mut printer: Printer<'_>,
-) -> Result<Exit, Failure> {
-    let mut position = match args.from {
-        Some(sequence) => Some(sequence.to_string()),
-        None if args.filter.has_since() => None,
-        // The end of the log is fixed now, so that a break before the first event loses nothing.
-        None => Some(events::page(client, &[], Sequence::START, 1).await?.last.to_string()),
-    };
-    let mut connected = false;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let why = match once(client, filter, &mut position, &mut printer).await {
-            Ok(Ended::Done) => return Ok(Exit::Ok),
-            Ok(Ended::Broken { why, moved }) => {
-                connected = true;
-                if moved {
-                    pause = FIRST_PAUSE;
-                }
-                why
-            }
-            Err(failure) if connected && passes(&failure) => failure.what,
-            Err(failure) => {
-                let position = position.and_then(|id| id.parse().ok()).map(Sequence);
-                return Err(explained(client, position, failure).await);
-            }
-        };
-        if pause == FIRST_PAUSE {
-            eprintln!("the stream broke ({why}); connecting again");
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// `failure`, or in its place that `position` is beyond the log. That is seen from the log, which is asked where it ends:
-/// the refusal names the parameter of a request, which nobody typed.
-async fn explained(client: &Client, position: Option<Sequence>, failure: Failure) -> Failure {
-    let Some(position) = position.filter(|_| failure.exit == Exit::Usage) else { return failure };
-    match events::page(client, &[], Sequence::START, 1).await {
-        Ok(Page { last, .. }) if position > last => {
-            Failure::new(Exit::Usage, format!("position {position} is beyond the log, which ends at {last}"))
-                .hint(format!("the log was probably restored from a backup; `--from {last}` goes on at its end"))
-        }
-        Ok(_) | Err(_) => failure,
-    }
-}
-
-/// Whether waiting may mend it: a service that is away, busy or stopping.
-fn passes(failure: &Failure) -> bool {
-    match failure.exit {
-        Exit::Unreachable | Exit::Limited => true,
-        Exit::Ok
-        | Exit::Unexpected
-        | Exit::Usage
-        | Exit::NotFound
-        | Exit::Permission
-        | Exit::CheckFailed
-        | Exit::Conflict
-        | Exit::Interrupted => false,
-    }
-}
-
-/// One connection, from the position on; the position moves with what is printed.
-async fn once(
-    client: &Client,
-    filter: &[(&str, String)],
-    position: &mut Option<String>,
-    printer: &mut Printer<'_>,
-) -> Result<Ended, Failure> {
-    let mut stream = client.stream(PATH, filter, position.as_deref()).await?;
-    let mut parser = Parser::default();
-    let mut moved = false;
-    loop {
-        let chunk = match stream.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => return Ok(Ended::Broken { why: "the service ended it".to_owned(), moved }),
-            Err(error) => return Ok(Ended::Broken { why: client.unreachable(&error).what, moved }),
-        };
-        let messages = parser.push(&chunk).map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
-        for message in messages {
-            if !printer.print(&message.data)? {
-                return Ok(Ended::Done);
-            }
-        }
-        // Also moved by an id without data: the service passed over events that are not wanted.
-        if let Some(id) = parser.last_id().filter(|id| position.as_deref() != Some(*id)) {
-            *position = Some(id.to_owned());
-            moved = true;
-        }
-    }
 }

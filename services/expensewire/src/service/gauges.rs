@@ -55,13 +55,13 @@ impl Gauges {
 
 /// What the file system of `directory` has left for those who are not root.
 #[cfg(unix)]
-fn free_bytes(directory: &Path) -> Option<u64> {
+pub(crate) fn free_bytes(directory: &Path) -> Option<u64> {
     let told = rustix::fs::statvfs(directory).ok()?;
     Some(told.f_bavail.saturating_mul(told.f_frsize))
 }
 
 #[cfg(not(unix))]
-fn free_bytes(_directory: &Path) -> Option<u64> {
+pub(crate) fn free_bytes(_directory: &Path) -> Option<u64> {
     None
 }
 

@@ -202,7 +202,8 @@ fn unread(account: &Account) -> AccountStatus {
     }
 }
 
-fn account_config(account: &Account, spans: &Spans) -> poller::AccountConfig {
+/// What the poller is told of an account.
+pub(crate) fn account_config(account: &Account, spans: &Spans) -> poller::AccountConfig {
     poller::AccountConfig {
         name: account.name.clone(),
         endpoint: account.endpoint.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, response::Response};
 use data_encoding::BASE64URL_NOPAD;
 use event_model::{
-    Sequence, Subscription, SubscriptionId,
+    EventType, Sequence, Subscription, SubscriptionId,
     delivery::{Payload, PendingDelivery, PendingState},
     subscription::Status,
 };
@@ -20,12 +20,13 @@ use super::{InPath, page};
 use crate::{
     caller::Caller,
     config::MAX_WAITING_TESTS,
-    fields::{Faults, JsonObject, Setting},
+    fields::{Faults, JsonObject, OptionalObject, Setting},
     idempotency::{Effect, Keyed, Plan, once},
     input::{self, Change, Known},
     params::{Params, cut, with},
     problem::{Fault, Refusal},
-    sample, scope,
+    sample::{self, Wish},
+    scope,
     signing::Secret,
     state::Api,
     view::{CreatedView, SubscriptionView},
@@ -249,20 +250,27 @@ pub(super) async fn resume(
 struct TestView<'a> {
     /// The `webhook-id` under which the test comes.
     id: &'a str,
+    #[serde(rename = "type")]
+    event_type: EventType,
+    /// Whether the subscription asks for events of this type; a test goes to it anyway.
+    wanted: bool,
 }
 
-/// `POST /v1/subscriptions/{id}/test`: a sample event, marked as a test, goes to the subscriber like a real one.
+/// `POST /v1/subscriptions/{id}/test`: a sample event, marked as a test, goes to the subscriber like a real one. The body, if
+/// there is one, says of which type, and which values (`overrides`, by JSON pointer) take the place of the sample's.
 pub(super) async fn test(
     State(api): Shared,
     caller: Caller,
     InPath(id): InPath<String>,
     headers: HeaderMap,
+    OptionalObject(body): OptionalObject,
 ) -> Result<Response, Refusal> {
-    let keyed = Keyed::read(&headers, &caller, &format!("{COLLECTION}/{id}/test"), &[])?;
-    once(&api, keyed, planned_test(&api, &caller, &id)).await
+    let keyed = Keyed::read(&headers, &caller, &format!("{COLLECTION}/{id}/test"), &body.bytes)?;
+    let wish = Wish::read(body.fields)?;
+    once(&api, keyed, planned_test(&api, &caller, &id, wish)).await
 }
 
-async fn planned_test(api: &Api, caller: &Caller, id: &str) -> Result<Plan, Refusal> {
+async fn planned_test(api: &Api, caller: &Caller, id: &str, wish: Wish) -> Result<Plan, Refusal> {
     let subscription = caller.subscription(api, id).await?;
     if subscription.has_lapsed(Timestamp::now()) {
         let why =
@@ -280,19 +288,19 @@ async fn planned_test(api: &Api, caller: &Caller, id: &str) -> Result<Plan, Refu
     }
     let now = Timestamp::now();
     let account = caller.accounts(api).into_iter().next();
-    let (test_id, body) = sample::test_event(&subscription.filter, account.as_ref(), &unique(), now)
-        .map_err(|error| Refusal::Encoding(Box::new(error)))?;
-    let answer = json(&TestView { id: test_id.as_str() })?;
+    let sample = sample::test_event(&wish, &subscription.filter, account.as_ref(), &unique(), now)?;
+    let wanted = subscription.filter.events.iter().any(|glob| glob.asks_for(sample.event_type));
+    let answer = json(&TestView { id: sample.id.as_str(), event_type: sample.event_type, wanted })?;
     let delivery = PendingDelivery {
         subscription: subscription.id,
         state: PendingState::Due { at: now },
         attempts: 0,
         history: Vec::new(),
         since: now,
-        payload: Payload::Test { id: test_id.clone(), body },
+        payload: Payload::Test { id: sample.id.clone(), body: sample.body },
     };
     Ok(Plan {
-        effect: Effect::Enqueue { key: format!("{id}/test-{test_id}"), delivery: Box::new(delivery) },
+        effect: Effect::Enqueue { key: format!("{id}/test-{}", sample.id), delivery: Box::new(delivery) },
         status: StatusCode::ACCEPTED.as_u16(),
         location: None,
         body: answer,

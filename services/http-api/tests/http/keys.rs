@@ -214,7 +214,7 @@ async fn a_subscription_whose_owner_has_expired_is_paused_until_it_has_another()
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!((&status().await["state"], &status().await["reason"]), (&json!("paused"), &json!("owner_expired")));
-    problem(service.post(&format!("{path}/test"), &Value::Null).await, 409, "conflict").await;
+    problem(service.post(&format!("{path}/test"), &json!({})).await, 409, "conflict").await;
     let narrower = made_key(&service, &with(narrow_grant(), json!({"events": ["report.created"]}))).await;
     for (owner, at) in
         [(narrower["id"].clone(), "/owner"), (key["id"].clone(), "/owner"), (json!("key_none"), "/owner")]

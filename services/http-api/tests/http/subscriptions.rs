@@ -229,6 +229,40 @@ async fn a_test_is_queued_for_the_dispatcher_within_a_bound() {
 }
 
 #[tokio::test]
+async fn a_test_is_of_the_type_and_with_the_values_that_are_asked_for_or_refused_with_their_place() {
+    let service = Service::start().await;
+    let created = service.subscribed().await;
+    let test = format!("{}/test", path(&created));
+    let wish = json!({"type": "policy.snapshot", "overrides": {"/data/object/name": "Zoë's"}});
+    let response = service.post(&test, &wish).await;
+    assert_eq!(response.status(), 202);
+    let answer: Value = response.json().await.expect("json");
+    assert_eq!((&answer["type"], &answer["wanted"]), (&json!("policy.snapshot"), &json!(false)), "{answer}");
+    let (id, sub) = (answer["id"].as_str().expect("an id"), created["id"].as_str().expect("an id"));
+    let pending = service.store.table::<PendingDelivery>(TableName::Pending);
+    let queued = pending.get(&format!("{sub}/test-{id}")).await.expect("read").expect("queued");
+    let Payload::Test { body, .. } = queued.payload else { panic!("a test") };
+    let event: Value = body.parse().expect("json");
+    assert_eq!((&event["data"]["object"]["name"], &event["test"]), (&json!("Zoë's"), &json!(true)));
+
+    for (wish, pointer) in [
+        (json!({"type": "policy.chnged"}), "/type"),
+        (json!({"type": 7}), "/type"),
+        (json!({"kind": "policy.changed"}), "/kind"),
+        (json!({"overrides": []}), "/overrides"),
+        (json!({"overrides": {"/id": "evt_mine"}}), "/overrides/~1id"),
+        (
+            json!({"type": "report.approved", "overrides": {"/data/object/total": "much"}}),
+            "/overrides/~1data~1object~1total",
+        ),
+    ] {
+        let told = problem(service.post(&test, &wish).await, 422, "validation").await;
+        assert_eq!(told["errors"][0]["pointer"], pointer, "{wish}: {told}");
+    }
+    assert_eq!(pending.list(&format!("{sub}/test-")).await.expect("read").len(), 1, "what is refused is not queued");
+}
+
+#[tokio::test]
 async fn a_test_of_what_is_paused_is_refused_since_it_would_wait() {
     let service = Service::start().await;
     let created = service.subscribed().await;
