@@ -135,13 +135,14 @@ function addRow(event) {
   sequence.firstElementChild.href = `/console/events/${encodeURIComponent(event.sequence)}`;
   type.firstElementChild.textContent = event.type;
   const kind = event.type.split(".")[0];
-  if (/^[a-z]+$/.test(kind)) type.firstElementChild.classList.add(kind);
+  if (/^[a-z]+$/.test(kind)) type.firstElementChild.classList.add(`kind-${kind}`);
   const entity = new URLSearchParams({ account: event.account, subject: event.subject });
   about.querySelector("a").textContent = event.subject;
   about.querySelector("a").href = `/console/entity?${entity}`;
   about.querySelector(".name").textContent =
     text(object.reportName) || text(object.cardName) || text(object.name) || text(object.merchant);
-  account.textContent = event.account;
+  account.firstElementChild.textContent = event.account;
+  account.firstElementChild.href = `/console/accounts/${encodeURIComponent(event.account)}`;
   actor.textContent = text(event.actor);
   const at = new Date(event.timestamp);
   when.firstElementChild.dateTime = at.toISOString();

@@ -59,7 +59,8 @@ impl Caller<'_> {
     /// The same, done once however often a form is sent that carries `once`.
     pub async fn post_once<T: DeserializeOwned>(&self, path: &str, once: &str, body: &Value) -> Result<T, Failure> {
         let mut request = self.request(Method::POST, path, Some(body))?;
-        if let Ok(value) = HeaderValue::from_str(once) {
+        // Some forms do the same however often they are sent, and carry none.
+        if let Some(value) = HeaderValue::from_str(once).ok().filter(|value| !value.is_empty()) {
             request.headers_mut().insert(IDEMPOTENCY_KEY, value);
         }
         read(self.send(request).await?).await

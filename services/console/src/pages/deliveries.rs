@@ -137,6 +137,7 @@ pub(super) async fn retry_all(Path(id): Path<String>, Posted { visitor, .. }: Po
     let path = format!("/v1/subscriptions/{}/deliveries/retry", link::segment(&id));
     let notice = match mendable(visitor.api().post::<Retried>(&path, &json!({})).await)? {
         Ok(Retried { retried: 0 }) => Notice::done("Nothing was given up; there is nothing to retry."),
+        Ok(Retried { retried: 1 }) => Notice::done("1 delivery is in line again."),
         Ok(Retried { retried }) => Notice::done(format!("{retried} deliveries are in line again.")),
         Err(problem) => Notice::error(problem.sentence()),
     };

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     config::{HISTORY_SHOWN, SUBSCRIPTIONS_ASKED},
+    failure::Failure,
     form::Posted,
     link,
     model::{
@@ -71,7 +72,8 @@ fn curl(headers: &HeaderMap, sequence: u64) -> String {
 }
 
 /// `POST /console/events/{sequence}/resend`: a replay of this one event.
-pub(super) async fn resend(Path(sequence): Path<u64>, Posted { visitor, fields }: Posted) -> Answer {
+pub(super) async fn resend(Path(sequence): Path<String>, Posted { visitor, fields }: Posted) -> Answer {
+    let sequence: u64 = sequence.parse().map_err(|_| Failure::NoPage)?;
     let api = visitor.api();
     let back = format!("/console/events/{sequence}");
     let path = format!("/v1/subscriptions/{}/replay", link::segment(fields.text("subscription")));

@@ -74,6 +74,7 @@ pub(super) async fn enter(
     if let Some(before) = cookie::session_id(&headers) {
         console.sessions.end(before);
     }
+    tracing::info!(target: "audit", remote = ?remote.ip(), outcome = "done", "a sign-in to the console");
     let id = console.sessions.begin(Zeroizing::new(key.to_owned()), now);
     Ok(([(header::SET_COOKIE, cookie::set(&headers, &id))], Redirect::to(link::local(next))).into_response())
 }
