@@ -55,9 +55,9 @@ fn chromium() -> Option<String> {
 async fn staged() -> (Running, Vec<(&'static str, String)>) {
     let mut demo = Running::start(Path::new(PROGRAM), &["demo", "--listen", "127.0.0.1:0"]).expect("the demo starts");
     let word = |line: String| line.split_whitespace().last().expect("an address").to_owned();
-    let base = word(demo.line_with("service", LIMIT).await.expect("where the service is"));
-    let control = word(demo.line_with("simulator", LIMIT).await.expect("where the simulator is"));
-    let look = demo.line_with("look", LIMIT).await.expect("how to look");
+    let base = word(demo.line_with("  service  ", LIMIT).await.expect("where the service is"));
+    let control = word(demo.line_with("  simulator  ", LIMIT).await.expect("where the simulator is"));
+    let look = demo.line_with("  look  ", LIMIT).await.expect("how to look");
     let key = look.split(['\'', ' ']).find(|word| word.starts_with("ew_")).expect("a key").to_owned();
     demo.line_with("have arrived", LIMIT).await.expect("the promised events");
     (demo, vec![("BASE", base), ("CONTROL", control), ("KEY", key)])

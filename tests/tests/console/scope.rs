@@ -30,7 +30,9 @@ async fn a_narrow_key_sees_its_own_and_nothing_of_others() {
         page.lacks("somebody else");
     }
     for what in ["pause", "test", "rotate", "delete", "retry"] {
-        let page = browser.post(&format!("/console/subscriptions/{foreign}/{what}"), &[("sure", "yes")]).await;
+        let page = browser
+            .post(&format!("/console/subscriptions/{foreign}/{what}"), &[("sure", "yes"), ("overlap_s", "0")])
+            .await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{what}");
     }
     service.stopped().await;
