@@ -41,8 +41,7 @@ pub(crate) struct Shell {
     /// The session's token for forms; empty for who is not signed in.
     pub csrf: String,
     pub notice: Option<Notice>,
-    /// Seconds after which the page loads itself again, for what goes on by itself.
-    pub refresh_s: Option<u32>,
+    refresh_s: Option<u32>,
 }
 
 impl Shell {
@@ -55,6 +54,17 @@ impl Shell {
     /// For somebody who is not.
     pub fn outside(title: impl Into<String>) -> Self {
         Self { title: title.into(), part: Part::Nowhere, csrf: String::new(), notice: None, refresh_s: None }
+    }
+
+    /// For a page that loads itself again after so many seconds, since what it shows goes on by itself.
+    pub fn looking_again(self, refresh_s: Option<u32>) -> Self {
+        Self { refresh_s, ..self }
+    }
+
+    /// After how many seconds. Never while a secret is shown: it would be gone before somebody has copied it.
+    pub fn refresh_s(&self) -> Option<u32> {
+        let shows_secret = self.notice.as_ref().is_some_and(|notice| notice.secret.is_some());
+        self.refresh_s.filter(|_| !shows_secret)
     }
 
     pub fn is_inside(&self) -> bool {

@@ -8,6 +8,9 @@ use crate::{
     service::{SCRIPT, Service},
 };
 
+/// Fields of a form, or headers.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 /// Every address that takes a form of somebody who is signed in.
 fn forms(id: &str) -> Vec<String> {
     let of = |what: &str| format!("/console/subscriptions/{id}/{what}");
@@ -35,7 +38,7 @@ async fn a_form_without_the_sessions_token_or_from_another_site_changes_nothing(
     let other = Browser::signed_in(&service, &service.key).await;
     let token = browser.csrf();
     for path in forms(&id) {
-        let cases: [(&[(&str, &str)], &[(&str, &str)]); 5] = [
+        let cases: [(Pairs<'_>, Pairs<'_>); 5] = [
             (&[("sure", "yes")], &[]),
             (&[("csrf", ""), ("sure", "yes")], &[]),
             (&[("csrf", other.csrf()), ("sure", "yes")], &[]),
@@ -121,8 +124,13 @@ async fn a_subscription_is_tested_paused_resumed_signed_anew_and_deleted() {
     browser.done(&of("test"), &[("once", "t2")]).await.has("paused and delivers nothing");
     browser.done(&of("resume"), &[]).await.has("Resumed.").has(">Pause</button>");
     let rotated = browser.done(&of("rotate"), &[("overlap_s", "3600"), ("once", "r1")]).await;
-    rotated.has("whsec_").has("The one before still signs beside it").has("in 59 min");
-    browser.get(&format!("/console/subscriptions/{id}")).await.lacks("whsec_");
+    rotated
+        .lacks("data-refresh")
+        .lacks("http-equiv")
+        .has("whsec_")
+        .has("The one before still signs beside it")
+        .has("in 59 min");
+    browser.get(&format!("/console/subscriptions/{id}")).await.lacks("whsec_").has("data-refresh=\"5\"");
     browser.done(&of("rotate"), &[("overlap_s", "x"), ("once", "r2")]).await.has("overlap_s must be a whole number");
     browser.done(&of("delete"), &[]).await.has("Nothing was deleted");
     browser.done(&of("delete"), &[("sure", "yes")]).await.has("is deleted").has("Nobody is told yet");

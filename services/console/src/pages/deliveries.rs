@@ -26,6 +26,9 @@ use crate::{
 const MANY_SUBSCRIPTIONS: usize = 10;
 const OF_EACH: usize = 10;
 
+/// How often the page of a delivery looks again while it is not done.
+const LOOK_S: u32 = 5;
+
 #[derive(Template)]
 #[template(path = "deliveries.html")]
 struct List {
@@ -111,8 +114,9 @@ async fn group(
 /// `GET /console/deliveries/{id}`
 pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Answer {
     let delivery = visitor.api().get::<Delivery>(&format!("/v1/deliveries/{}", link::segment(&id))).await?;
-    let mut shell = visitor.shell(Part::Deliveries, format!("Delivery {}", delivery.id));
-    shell.refresh_s = matches!(delivery.state.as_str(), "due" | "waiting").then_some(5);
+    let is_open = matches!(delivery.state.as_str(), "due" | "waiting");
+    let shell = visitor.shell(Part::Deliveries, format!("Delivery {}", delivery.id));
+    let shell = shell.looking_again(is_open.then_some(LOOK_S));
     page(&DeliveryPage { shell, delivery })
 }
 

@@ -95,8 +95,7 @@ pub(super) async fn show(visitor: Visitor, uri: Uri) -> Answer {
     let troubled = all.iter().enumerate().filter(|(_, one)| one.needs_a_person()).map(|(index, _)| index).collect();
     let metrics = visitor.console.sample().await?;
     let bars = visitor.console.samples.bars(span, Timestamp::now());
-    let mut shell = visitor.shell(Part::Overview, "Overview");
-    shell.refresh_s = Some(LOOK_S);
+    let shell = visitor.shell(Part::Overview, "Overview").looking_again(Some(LOOK_S));
     page(&Overview {
         shell,
         accounts,

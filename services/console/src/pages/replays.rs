@@ -184,8 +184,8 @@ fn api_path(id: &str, replay: &str) -> String {
 /// `GET /console/subscriptions/{id}/replays/{replay}`
 pub(super) async fn progress(visitor: Visitor, Path((id, replay)): Path<(String, String)>) -> Answer {
     let replay = visitor.api().get::<Replay>(&api_path(&id, &replay)).await?;
-    let mut shell = visitor.shell(Part::Replay, format!("Replay {}", replay.id));
-    shell.refresh_s = replay.is_running().then_some(LOOK_S);
+    let shell = visitor.shell(Part::Replay, format!("Replay {}", replay.id));
+    let shell = shell.looking_again(replay.is_running().then_some(LOOK_S));
     page(&ProgressPage { shell, replay })
 }
 

@@ -67,16 +67,22 @@ pub(super) async fn enter(
     let key = fields.text("key");
     if !is_taken(&console, remote, key).await? {
         console.attempts.failed(remote.ip(), now);
-        tracing::info!(target: "audit", remote = ?remote.ip(), outcome = "refused", "a sign-in to the console");
+        note(remote, "refused");
         let trouble = "The service does not know this key. It begins with ew_ and was shown once when it was made.";
         return with_status(StatusCode::UNAUTHORIZED, &SignIn::to(next, trouble));
     }
     if let Some(before) = cookie::session_id(&headers) {
         console.sessions.end(before);
     }
-    tracing::info!(target: "audit", remote = ?remote.ip(), outcome = "done", "a sign-in to the console");
+    note(remote, "done");
     let id = console.sessions.begin(Zeroizing::new(key.to_owned()), now);
     Ok(([(header::SET_COOKIE, cookie::set(&headers, &id))], Redirect::to(link::local(next))).into_response())
+}
+
+/// A line in the audit trail, under the tracing target of the API's.
+fn note(remote: Remote, outcome: &'static str) {
+    let remote = remote.ip().map(|remote| remote.to_string()).unwrap_or_default();
+    tracing::info!(target: "audit", outcome, remote, "a sign-in to the console");
 }
 
 /// Whether the API takes `key`, asked by what every key may see.

@@ -25,6 +25,9 @@ use crate::{
 /// Deliveries shown beside it: the first ones; its own page has all.
 const DELIVERIES_SHOWN: usize = 8;
 
+/// How often the page looks again while something is on its way.
+const LOOK_S: u32 = 5;
+
 #[derive(Template)]
 #[template(path = "subscription.html")]
 struct SubscriptionPage {
@@ -46,8 +49,8 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Answer {
         found.replays.reverse();
     }
     // A test that was just asked for is on its way for a moment.
-    let mut shell = visitor.shell(Part::Subscriptions, sub.description.clone().unwrap_or_else(|| sub.id.clone()));
-    shell.refresh_s = (sub.pending > 0).then_some(5);
+    let shell = visitor.shell(Part::Subscriptions, sub.description.clone().unwrap_or_else(|| sub.id.clone()));
+    let shell = shell.looking_again((sub.pending > 0).then_some(LOOK_S));
     page(&SubscriptionPage { shell, sub, deliveries, replays, once: random::token() })
 }
 
