@@ -13,7 +13,7 @@ SOAK_KILL_EVERY ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help run test ci fmt lint docs schemas deny bench-start bench-delivery bench-fairness bench-kills bench-diff bench-live bench-schedule \
-	sim bench-log kill-log power-cut damage bootstrap soak soak-kill ops-check dist tree
+	sim bench-log kill-log power-cut damage bootstrap soak soak-kill browser ops-check dist tree
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -103,6 +103,10 @@ soak: ## simulator, service and subscriber in three processes for SOAK_MINUTES; 
 
 soak-kill: ## the same with the service killed (-9) every 20 s
 	$(MAKE) soak SOAK_KILL_EVERY=20
+
+browser: ## the console in headless Chromium: each page and action, axe-core, screenshots under target/browser; STRICT=1 turns a SKIP into a failure
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/browser; fi
+	$(CARGO) test --locked -p tests --test browser -- --nocapture
 
 ops-check: ## rules, dashboards, unit, image and manifests under ops/, by the programs that read them; STRICT=1 turns a SKIP into a failure
 	@CARGO=$(CARGO) ops/check

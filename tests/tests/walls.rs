@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("poller", &["event-model", "change-engine", "expensify-client", "event-store"]),
     ("dispatcher", &["event-model", "change-engine", "event-store"]),
     ("http-api", &["event-model", "event-store"]),
+    ("console", &[]),
     ("expensify-sim", &[]),
 ];
 

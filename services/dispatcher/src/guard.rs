@@ -144,14 +144,14 @@ impl Guard {
     /// # Errors
     /// The first thing that is wrong with it.
     pub async fn check(&self, url: &Url) -> Result<(), Refusal> {
-        self.addresses(url).await.map(drop)
+        self.target(url).await.map(drop)
     }
 
     /// Checks a target whole, and gives the addresses that a connection to it may go to.
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Refusal> {
+    pub async fn target(&self, url: &Url) -> Result<Vec<SocketAddr>, Refusal> {
         self.check_url(url)?;
         let port = url.port_or_known_default().ok_or(Refusal::NoHost)?;
         let found = match url.host().ok_or(Refusal::NoHost)? {

@@ -5,13 +5,13 @@
 //! address beyond some a second have no line each; all are counted.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
 };
 
-use axum::response::Response;
+use axum::{extract::ConnectInfo, response::Response};
 use event_model::{Action, KeyId};
-use http::{Method, StatusCode, header};
+use http::{Extensions, Method, StatusCode, header};
 
 use crate::{problem::Refusal, state::Api};
 
@@ -20,9 +20,10 @@ const TARGET: &str = "audit";
 /// Longest part of a path that is shown: a delivery's id has 80.
 const MAX_SHOWN: usize = 96;
 
-/// Where a request comes from; the listener puts it into the request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Remote(pub IpAddr);
+/// Where a request comes from, as the listener noted it; who asks in another's name passes the note on.
+pub(crate) fn remote(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+}
 
 /// What is learned of a request on its way, for its line.
 #[derive(Clone, Debug, Default)]

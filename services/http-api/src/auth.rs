@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 
 use crate::{
-    audit::{Remote, Trail},
+    audit::{Trail, remote},
     caller::Caller,
     config::MAX_TOKEN,
     keys::hash,
@@ -135,8 +135,7 @@ pub(crate) async fn required(
     let caller = match known(&door.api, request.headers(), &trail).await {
         Ok(caller) => caller,
         Err(refusal @ (Refusal::NoKey | Refusal::BadKey)) => {
-            let remote = request.extensions().get::<Remote>().map(|Remote(address)| *address);
-            return Err(counted(&door.api, remote, refusal));
+            return Err(counted(&door.api, remote(request.extensions()), refusal));
         }
         Err(failure) => return Err(failure),
     };

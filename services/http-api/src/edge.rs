@@ -21,7 +21,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    audit::{Asked, Remote, Trail},
+    audit::{Asked, Trail, remote},
     config::REQUEST_TIMEOUT,
     keys,
     problem::{Problem, Refusal, inner},
@@ -44,7 +44,7 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, mut request: Request, ne
     let started = Instant::now();
     let trail = Trail::default();
     request.extensions_mut().insert(trail.clone());
-    let remote = request.extensions().get::<Remote>().map(|Remote(address)| *address);
+    let remote = remote(request.extensions());
     let path = request.uri().path().to_owned();
     let id = request_id(request.headers());
     let method = request.method().clone();

@@ -32,6 +32,6 @@ pub use error::ApiError;
 pub use keys::ensure_admin_key;
 pub use metrics::Metrics;
 pub use routes::{Route, keyed_routes};
-pub use server::serve;
+pub use server::{serve, serve_behind};
 pub use state::{Deps, TargetPolicy};
 pub use watching::{Refresh, Released, Watching, WatchingRefusal};

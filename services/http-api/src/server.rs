@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::{
-    audit::Remote,
     config::{ACCEPT_PAUSE, DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, WRITE_STALL},
     error::ApiError,
     idempotency,
@@ -39,9 +38,23 @@ pub async fn serve(
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), ApiError> {
+    serve_behind(listener, deps, metrics, stop, |api| api).await
+}
+
+/// As [`serve`], with what `front` makes of the API's router in its place: pages beside it, which ask it as any caller does.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_behind(
+    listener: TcpListener,
+    deps: Deps,
+    metrics: Metrics,
+    stop: CancellationToken,
+    front: impl FnOnce(Router) -> Router,
+) -> Result<(), ApiError> {
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let api = Arc::new(Api::new(deps, metrics, stop.clone()));
-    let app = routes::router(&api);
+    let app = front(routes::router(&api));
     let sweeper = tokio::spawn(idempotency::sweep_until_stopped(Arc::clone(&api)));
     tracing::info!(%address, "serving the API");
     let mut connections = JoinSet::new();
@@ -108,7 +121,7 @@ impl Default for Patience {
 async fn connection(stream: TcpStream, app: Router, stop: CancellationToken, patience: Patience) {
     // Small answers and events should leave at once; on a socket that refuses the option they leave a little later.
     let _ = stream.set_nodelay(true);
-    let remote = stream.peer_addr().ok().map(|address| Remote(address.ip()));
+    let remote = stream.peer_addr().ok().map(ConnectInfo);
     let service = service_fn(move |request: http::Request<Incoming>| {
         let mut request = request.map(Body::new);
         if let Some(remote) = remote {

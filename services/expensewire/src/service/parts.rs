@@ -133,7 +133,9 @@ impl Parts {
             targets: Arc::new(Targets { guard, challenger }),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let run = http_api::serve(listener, deps, metrics, self.stop.clone());
+        let stop = self.stop.clone();
+        let front = |api| console::mount(api, stop);
+        let run = http_api::serve_behind(listener, deps, metrics, self.stop.clone(), front);
         self.running.spawn(async move { ("API", run.await.map_err(Into::into)) });
         Ok(())
     }

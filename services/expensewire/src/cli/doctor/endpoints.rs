@@ -52,7 +52,7 @@ pub(super) async fn check(endpoints: Vec<Endpoint>, delivery: &DeliveryConfig) -
 
 async fn look(guard: &Guard, endpoint: &Endpoint) -> Check {
     let url = &endpoint.url;
-    let addresses = match guard.addresses(url).await {
+    let addresses = match guard.target(url).await {
         Ok(addresses) => addresses,
         Err(refusal) => return refused(&refusal),
     };

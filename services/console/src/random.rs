@@ -1,0 +1,13 @@
+//! What nobody can guess.
+
+use data_encoding::BASE64URL_NOPAD;
+use rand::Rng;
+
+use crate::config::RANDOM_BYTES;
+
+/// 256 random bits as text for a cookie or a form.
+pub(crate) fn token() -> String {
+    let mut bytes = [0; RANDOM_BYTES];
+    rand::rng().fill_bytes(&mut bytes);
+    BASE64URL_NOPAD.encode(&bytes)
+}

@@ -1,0 +1,88 @@
+//! What is around every page.
+
+use crate::{
+    assets,
+    session::{Notice, Session},
+};
+
+/// A part of the console, as the navigation has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Overview,
+    Events,
+    Subscriptions,
+    Deliveries,
+    Replay,
+    Catalogue,
+    Quarantine,
+    System,
+    /// None of them.
+    Nowhere,
+}
+
+impl Part {
+    /// The navigation, in its order.
+    pub const ALL: [(Self, &'static str, &'static str); 8] = [
+        (Self::Overview, "/", "Overview"),
+        (Self::Events, "/console/events", "Events"),
+        (Self::Subscriptions, "/console/subscriptions", "Subscriptions"),
+        (Self::Deliveries, "/console/deliveries", "Deliveries"),
+        (Self::Replay, "/console/replay", "Replay"),
+        (Self::Catalogue, "/console/catalogue", "Catalogue"),
+        (Self::Quarantine, "/console/quarantine", "Quarantine"),
+        (Self::System, "/console/system", "System"),
+    ];
+}
+
+/// The frame of one page.
+pub(crate) struct Shell {
+    pub title: String,
+    pub part: Part,
+    /// The session's token for forms; empty for who is not signed in.
+    pub csrf: String,
+    pub notice: Option<Notice>,
+    refresh_s: Option<u32>,
+}
+
+impl Shell {
+    /// For somebody who is signed in. What was to be told is told by this page.
+    pub fn of(session: &Session, part: Part, title: impl Into<String>) -> Self {
+        let (csrf, notice) = (session.csrf().to_owned(), session.told());
+        Self { title: title.into(), part, csrf, notice, refresh_s: None }
+    }
+
+    /// For somebody who is not.
+    pub fn outside(title: impl Into<String>) -> Self {
+        Self { title: title.into(), part: Part::Nowhere, csrf: String::new(), notice: None, refresh_s: None }
+    }
+
+    /// For a page that loads itself again after so many seconds, since what it shows goes on by itself.
+    pub fn looking_again(self, refresh_s: Option<u32>) -> Self {
+        Self { refresh_s, ..self }
+    }
+
+    /// After how many seconds. Never while a secret is shown: it would be gone before somebody has copied it.
+    pub fn refresh_s(&self) -> Option<u32> {
+        let shows_secret = self.notice.as_ref().is_some_and(|notice| notice.secret.is_some());
+        self.refresh_s.filter(|_| !shows_secret)
+    }
+
+    pub fn is_inside(&self) -> bool {
+        !self.csrf.is_empty()
+    }
+
+    /// The address of the asset `name`.
+    pub fn asset(&self, name: &str) -> String {
+        assets::address(name)
+    }
+
+    /// The navigation: whether it is here, where it leads, its name.
+    pub fn parts(&self) -> impl Iterator<Item = (bool, &'static str, &'static str)> {
+        Part::ALL.into_iter().map(|(part, address, name)| (part == self.part, address, name))
+    }
+
+    /// The version of the program.
+    pub fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}
