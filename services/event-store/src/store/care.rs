@@ -99,6 +99,7 @@ impl EventStore {
         }
         let (inner, last, policy) = (Arc::clone(&self.inner), self.last_sequence(), policy.clone());
         let moved = blocking("the log", move || {
+            inner.trees.lease.check()?;
             let log = &inner.trees.log;
             // It lies at the end of a block, and no block is merged across it afterwards.
             let _turn = inner.trees.turn.take();
@@ -122,7 +123,7 @@ impl EventStore {
 
     /// A write that failed outside the writer stops it as one of its own does.
     fn told<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if let Err(failed @ StoreError::Commit { .. }) = &outcome {
+        if let Err(failed @ (StoreError::Commit { .. } | StoreError::Superseded { .. })) = &outcome {
             self.inner.poison.spread(failed);
         }
         outcome
@@ -172,7 +173,8 @@ impl EventStore {
             return Ok(());
         }
         let changes =
-            rows.into_iter().map(|(key, value)| table::checked(table, key, value)).collect::<Result<_, _>>()?;
+            rows.into_iter().map(|(key, value)| table::checked(table, key, value)).collect::<Result<Vec<_>, _>>()?;
+        table::check_together(&changes)?;
         let write = TableWrite { table, changes, expected: None, durability: Durability::Durable };
         self.inner.writer.ask(|reply| Request::Table(write, reply)).await.map(drop)
     }
