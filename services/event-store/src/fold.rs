@@ -341,6 +341,17 @@ impl Fold {
         states.into_iter().take(limit).map(named).collect()
     }
 
+    /// The first account after `after` that an entity is of.
+    pub fn next_account(&self, after: Option<&AccountName>) -> Result<Option<AccountName>, StoreError> {
+        let from = after.map_or_else(|| layout::AFTER_HEAD.to_vec(), layout::after_account);
+        let pending = self.pending_from(&from, layout::AFTER_HEAD, 1).into_keys().next().map(|key| key.to_vec());
+        let mut scan = self.tree.scan(&from, None);
+        let kept = scan.next().map_err(read_failed)?.map(|(key, _)| key.to_vec());
+        let Some(key) = pending.into_iter().chain(kept).min() else { return Ok(None) };
+        let (account, _) = layout::entity_of(&key).ok_or_else(|| corrupt(&String::from_utf8_lossy(&key)))?;
+        Ok(Some(account))
+    }
+
     fn pending_from(&self, from: &[u8], prefix: &[u8], limit: usize) -> BTreeMap<EntityKey, Unfolded> {
         let pending = self.pending();
         let mut found = BTreeMap::new();

@@ -124,6 +124,11 @@ pub fn kind_prefix(account: &AccountName, kind: EntityKind) -> Vec<u8> {
     key
 }
 
+/// A key after those of all entities of `account`, and before those of any later one.
+pub fn after_account(account: &AccountName) -> Vec<u8> {
+    [&[ITEM], account.as_str().as_bytes(), &[SEPARATOR + 1]].concat()
+}
+
 /// The key of a table's record.
 pub fn table_key(key: &str) -> Vec<u8> {
     [key.as_bytes(), &[SEPARATOR]].concat()
