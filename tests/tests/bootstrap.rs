@@ -25,7 +25,7 @@ use tokio::{
 };
 
 /// All of them in a release build (`make bootstrap`); a debug build takes minutes for as many.
-const ENTITIES: u64 = if cfg!(debug_assertions) { 1_500 } else { 10_000 };
+const ENTITIES: u64 = if cfg!(debug_assertions) { 2_000 } else { 10_000 };
 const EVENTS: u64 = ENTITIES * STEPS;
 /// Entities that live side by side.
 const TOGETHER: u64 = ENTITIES / 10;

@@ -45,5 +45,5 @@ fn a_power_cut_takes_nothing_that_was_acknowledged() {
 
 #[test]
 fn the_same_cuts_take_acknowledged_events_where_commits_are_not_synced() {
-    cuts(&["--cuts", "2", "--seed", "77", "--process-crash"]);
+    cuts(&["--cuts", "4", "--seed", "77", "--process-crash"]);
 }
