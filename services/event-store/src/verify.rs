@@ -165,14 +165,15 @@ pub fn check_states(log: &Log, fold: &Fold, last: Sequence) -> Result<Checked, S
         for entry in block.entries_after(seen).filter(|entry| newest.is(entry.sequence)) {
             let event = fold::parse(entry.sequence, entry.body)?;
             let key = layout::entity_key(&event.account, &event.subject);
-            checked.check.entities += 1;
             match fold.state(&event.account, &event.subject) {
-                // What was appended meanwhile.
-                Ok(Some(kept)) if kept.sequence > last => {}
+                // What was appended meanwhile; or what a restored log holds below its horizon of an entity that has a newer event, which
+                // does not name it.
+                Ok(Some(kept)) if kept.sequence > entry.sequence => continue,
                 Ok(kept) if kept.as_ref() == Some(&EntityState::after(&event)) => {}
                 Ok(_) | Err(StoreError::CorruptValue { .. }) => checked.wrong(key),
                 Err(failed) => return Err(failed),
             }
+            checked.check.entities += 1;
         }
         seen = block.header.last;
     }
