@@ -12,7 +12,7 @@ SOAK_MINUTES ?= 10
 SOAK_KILL_EVERY ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-diff bench-live bench-schedule sim bench-log kill-log power-cut damage soak soak-kill tree
+.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-diff bench-live bench-schedule sim bench-log kill-log power-cut damage bootstrap soak soak-kill tree
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ power-cut: ## CUTS power cuts under load, and some without fdatasync, which must
 	$(CARGO) build --release --locked -p tests --bin log_proof
 	$(CARGO) run --release --locked --quiet -p tests --bin log_proof -- cut --cuts $(CUTS)
 	$(CARGO) run --release --locked --quiet -p tests --bin log_proof -- cut --cuts 10 --process-crash
+
+bootstrap: ## a consumer in Python rebuilds 10,000 entities from 100,000 events while the log is compacted (python3)
+	$(CARGO) test --release --locked -p tests --test bootstrap
 
 damage: ## DAMAGES flipped bits, zeroed pages and cut files, each in a copy of a small store: found or harmless
 	$(CARGO) build --release --locked -p tests --bin log_proof

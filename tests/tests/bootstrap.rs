@@ -24,12 +24,13 @@ use tokio::{
     time::timeout,
 };
 
-const ENTITIES: u64 = 10_000;
+/// All of them in a release build (`make bootstrap`); a debug build takes minutes for as many.
+const ENTITIES: u64 = if cfg!(debug_assertions) { 2_000 } else { 10_000 };
 const EVENTS: u64 = ENTITIES * STEPS;
 /// Entities that live side by side.
-const TOGETHER: u64 = 1_000;
+const TOGETHER: u64 = ENTITIES / 10;
 const APPEND_EVENTS: u64 = 500;
-/// Half a minute; minutes in a debug build on a busy machine.
+/// Half a minute, on a busy machine several.
 const LIMIT: Duration = Duration::from_secs(600);
 
 async fn tell(store: &EventStore, story: &Story, from: u64, to: u64) {
@@ -73,7 +74,6 @@ impl Consumer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "fails in a debug build, and passed in a release build: not understood yet (issue 4)"]
 async fn a_consumer_that_begins_at_0_ends_with_the_state_of_the_service() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = EventStore::open(&StoreConfig::at(directory.path())).expect("the store opens");

@@ -5,9 +5,9 @@
 //!
 //! - [`Tree::append`]: **one** value goes after all others, if the last one is the one that was expected. The log uses nothing
 //!   else to grow; a commit that is several values long is told from half of one above (see [`crate::log`]);
-//! - a **batch** of one tree is applied whole or not at all, also after a crash. Only tables need that of more than one key:
-//!   what the dispatcher changes together. The log and the states change one key at a time, in an order in which every
-//!   prefix is right. Nothing is atomic across trees;
+//! - everything else changes **one key at a time**: [`Tree::put`], [`Tree::remove`], and [`Tree::compare_and_swap`], between whose
+//!   look and change nobody comes. No change of several keys is asked for. The log and the states are changed in an order in which
+//!   every prefix is right; a change of several keys of a table is written down as one value first ([`crate::intent`]);
 //! - what was applied before a successful [`Engine::make_durable`] stands, and what is applied later never stands without
 //!   what was applied earlier;
 //! - a change is visible to every read that begins after it has returned, durable or not;
@@ -15,10 +15,10 @@
 //!   part, even half of a [large](Values::Large) value, which its digest tells above;
 //! - an engine that failed to write or to make durable need not give anything any more. The store poisons itself and asks no
 //!   second time;
-//! - comparing a table's key before setting it is the writer's affair, who alone writes; an engine that others write to as well would
-//!   have to offer it;
-//! - one store at a time has an engine's data, from opening until the last handle to the engine and its trees is dropped. An
-//!   engine that several nodes share would have to fence the one that lost it; these two need not.
+//! - one store at a time writes. It holds the **lease** ([`crate::lease`]), a number in a key of `meta` that whoever opens the store makes one
+//!   larger by compare-and-swap, and tells the engine ([`Engine::fence`]). An engine that several nodes can have open refuses every
+//!   write of a handle with an older number, atomically with the write: a node that was paused and believes itself the writer
+//!   changes nothing. sled's directory belongs to one process, so it has nothing to refuse; the engine in memory does refuse.
 //!
 //! Keys have at most [`MAX_KEY_BYTES`](crate::layout::MAX_KEY_BYTES). How an engine splits a large value is its own affair.
 
@@ -42,6 +42,12 @@ pub trait Engine: Send + Sync {
 
     /// Everything applied so far, to any tree, survives what the engine is there to survive when this returns.
     fn make_durable(&self) -> Result<(), Cause>;
+
+    /// This handle writes as holder of the lease `number` from now on. An engine that others can have open, too, refuses every write of
+    /// a handle that was told a lower number than another one.
+    fn fence(&self, _number: u64) -> Result<(), Cause> {
+        Ok(())
+    }
 
     /// Bytes that all trees take where they are kept.
     fn disk_bytes(&self) -> u64;
@@ -88,8 +94,15 @@ pub trait Tree: Send + Sync {
     /// whether it did.
     fn append(&self, after: Option<&[u8]>, key: &[u8], value: &[u8]) -> Result<bool, Cause>;
 
-    /// Makes all changes of `batch` or none.
-    fn apply(&self, batch: Batch) -> Result<(), Cause>;
+    /// Sets the value under `key`.
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Cause>;
+
+    /// Removes `key`, if it is there.
+    fn remove(&self, key: &[u8]) -> Result<(), Cause>;
+
+    /// Sets the value under `key`, or without `new` removes it, if it holds `expected` (none: it is not there); says whether
+    /// it did.
+    fn compare_and_swap(&self, key: &[u8], expected: Option<&[u8]>, new: Option<&[u8]>) -> Result<bool, Cause>;
 }
 
 /// Keys of a tree in order, one at a time: nothing is copied that the caller does not copy.
@@ -103,54 +116,6 @@ pub type Owned = (Vec<u8>, Vec<u8>);
 
 /// A key and its value, as a [`Scan`] lends them.
 pub type Item<'a> = (&'a [u8], &'a [u8]);
-
-/// Changes that are made together. Of several changes to one key the last stands.
-#[derive(Default)]
-pub struct Batch {
-    changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-}
-
-impl Batch {
-    /// The one change that sets the value under `key`.
-    pub fn of(key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
-        Self { changes: vec![(key.into(), Some(value.into()))] }
-    }
-
-    /// The one change that removes `key`.
-    pub fn without(key: impl Into<Vec<u8>>) -> Self {
-        Self { changes: vec![(key.into(), None)] }
-    }
-
-    /// Sets the value under `key`.
-    pub fn insert(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.changes.push((key.into(), Some(value.into())));
-    }
-
-    /// Removes `key`, if it is there.
-    pub fn remove(&mut self, key: impl Into<Vec<u8>>) {
-        self.changes.push((key.into(), None));
-    }
-
-    /// Whether it changes nothing.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// The change, if it is one alone; else the batch as it is.
-    pub fn into_one(mut self) -> Result<(Vec<u8>, Option<Vec<u8>>), Self> {
-        if self.changes.len() == 1
-            && let Some(change) = self.changes.pop()
-        {
-            return Ok(change);
-        }
-        Err(self)
-    }
-
-    /// The changes in the order in which they were added; no value: the key goes.
-    pub fn into_changes(self) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> {
-        self.changes.into_iter()
-    }
-}
 
 /// The first key after all that begin with `prefix`; none if no key is.
 pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {

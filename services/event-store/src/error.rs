@@ -57,6 +57,14 @@ pub enum StoreError {
         /// Why it failed.
         source: Cause,
     },
+    /// Somebody else has opened the store and writes to it now. Nothing of this was written, and nothing will be.
+    #[error("another writer has taken over the store: its lease is number {newest}, and ours was {held}")]
+    Superseded {
+        /// The number of our lease.
+        held: u64,
+        /// That of the newest one.
+        newest: u64,
+    },
     /// An earlier commit failed. Open the store again.
     #[error("the store takes no writes: an earlier commit failed")]
     Poisoned,

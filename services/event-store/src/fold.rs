@@ -27,7 +27,7 @@ use event_model::{AccountName, EntityKind, EntityState, Event, Revision, Sequenc
 
 use crate::{
     Cause, StoreError, StoredEvent,
-    engine::{Batch, Tree, prefix_end},
+    engine::{Tree, prefix_end},
     frame,
     history::stored,
     layout,
@@ -161,16 +161,18 @@ impl Fold {
     /// still ahead of the log and thrown away at the next start.
     fn forget(&self) -> Result<(), StoreError> {
         loop {
-            let mut batch = Batch::default();
+            let mut states = Vec::new();
             let mut scan = self.tree.scan(layout::AFTER_HEAD, None);
             for _ in 0..FORGET_STATES {
                 let Some((key, _)) = scan.next().map_err(read_failed)? else { break };
-                batch.remove(key);
+                states.push(key.to_vec());
             }
-            if batch.is_empty() {
-                return self.tree.apply(Batch::without(layout::HEAD_KEY)).map_err(fold_failed);
+            if states.is_empty() {
+                return self.tree.remove(layout::HEAD_KEY).map_err(fold_failed);
             }
-            self.tree.apply(batch).map_err(fold_failed)?;
+            for key in states {
+                self.tree.remove(&key).map_err(fold_failed)?;
+            }
         }
     }
 
@@ -248,18 +250,18 @@ impl Fold {
             self.write_state(key, &event.state()?)?;
         }
         let value = frame::seal(layout::HEAD_KEY, &up_to.0.to_be_bytes());
-        self.tree.apply(Batch::of(layout::HEAD_KEY, value)).map_err(fold_failed)
+        self.tree.put(layout::HEAD_KEY, &value).map_err(fold_failed)
     }
 
     /// Writes one state as it is.
     pub fn write_state(&self, key: &[u8], state: &EntityState) -> Result<(), StoreError> {
         let state = serde_json::to_vec(state).expect("a state has string keys only");
-        self.tree.apply(Batch::of(key, frame::seal(key, &state))).map_err(fold_failed)
+        self.tree.put(key, &frame::seal(key, &state)).map_err(fold_failed)
     }
 
     /// Removes one state.
     pub fn remove_state(&self, key: &[u8]) -> Result<(), StoreError> {
-        self.tree.apply(Batch::without(key)).map_err(fold_failed)
+        self.tree.remove(key).map_err(fold_failed)
     }
 
     /// The states in the tree.
@@ -337,6 +339,17 @@ impl Fold {
             id.map(|id| (id.to_owned(), state)).map_err(|_| corrupt(&String::from_utf8_lossy(&key)))
         };
         states.into_iter().take(limit).map(named).collect()
+    }
+
+    /// The first account after `after` that an entity is of.
+    pub fn next_account(&self, after: Option<&AccountName>) -> Result<Option<AccountName>, StoreError> {
+        let from = after.map_or_else(|| layout::AFTER_HEAD.to_vec(), layout::after_account);
+        let pending = self.pending_from(&from, layout::AFTER_HEAD, 1).into_keys().next().map(|key| key.to_vec());
+        let mut scan = self.tree.scan(&from, None);
+        let kept = scan.next().map_err(read_failed)?.map(|(key, _)| key.to_vec());
+        let Some(key) = pending.into_iter().chain(kept).min() else { return Ok(None) };
+        let (account, _) = layout::entity_of(&key).ok_or_else(|| corrupt(&String::from_utf8_lossy(&key)))?;
+        Ok(Some(account))
     }
 
     fn pending_from(&self, from: &[u8], prefix: &[u8], limit: usize) -> BTreeMap<EntityKey, Unfolded> {

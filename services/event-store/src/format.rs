@@ -6,7 +6,7 @@ use event_model::Sequence;
 
 use crate::{
     Cause, StoreError,
-    engine::{Batch, Engine, Marked, Values},
+    engine::{Engine, Marked, Values},
     layout, migrate,
 };
 
@@ -25,8 +25,7 @@ pub fn check_or_begin(path: &Path, engine: &dyn Engine) -> Result<(), StoreError
         None if !is_new(engine)? || was_more(engine)? => return Err(damaged()),
         None => {}
     }
-    let format = Batch::of(layout::FORMAT_KEY, layout::FORMAT.to_be_bytes());
-    meta.apply(format).map_err(failed("write the format"))?;
+    meta.put(layout::FORMAT_KEY, &layout::FORMAT.to_be_bytes()).map_err(failed("write the format"))?;
     engine.make_durable().map_err(failed("make the new store durable"))?;
     migrate::finish(engine)
 }

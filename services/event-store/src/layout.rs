@@ -43,12 +43,19 @@ pub const LOG_TREE: &str = "log";
 /// Tree of the entities' states: a fold of the log.
 pub const STATE_TREE: &str = "state";
 
+/// Tree of a change of several keys while it is made; see [`crate::intent`].
+pub const INTENT_TREE: &str = "intent";
+
+/// In `intent`: the only key.
+pub const INTENT_KEY: &[u8] = b"change";
 /// In `meta`: the format, u32.
 pub const FORMAT_KEY: &[u8] = b"format";
 /// In `meta`: the horizon of the log, framed u64.
 pub const HORIZON_KEY: &[u8] = b"horizon";
 /// In `meta`: the sequence up to which no two blocks should be merged any more, framed u64. A hint.
 pub const ARRANGED_KEY: &[u8] = b"arranged";
+/// In `meta`: the number of the newest lease, framed u64; see [`crate::lease`].
+pub const LEASE_KEY: &[u8] = b"lease";
 /// In `meta`: rounds of changes to tables, framed u64; see [`crate::engine::Mark`].
 pub const CHANGES_KEY: &[u8] = b"changes";
 /// In `state`: the sequence that the states are folded up to.
@@ -115,6 +122,11 @@ pub fn kind_prefix(account: &AccountName, kind: EntityKind) -> Vec<u8> {
     key.extend_from_slice(kind.as_str().as_bytes());
     key.push(SEPARATOR);
     key
+}
+
+/// A key after those of all entities of `account`, and before those of any later one.
+pub fn after_account(account: &AccountName) -> Vec<u8> {
+    [&[ITEM], account.as_str().as_bytes(), &[SEPARATOR + 1]].concat()
 }
 
 /// The key of a table's record.

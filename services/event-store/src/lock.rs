@@ -18,8 +18,8 @@ use crate::StoreError;
 const LOCK_FILE: &str = "LOCK";
 
 /// How long sled's own lock may outlive our handles. Its threads let go of the file a moment after the last handle is
-/// dropped; since we hold our lock, nobody else can be meant.
-const RELEASE_WAIT: Duration = Duration::from_secs(2);
+/// dropped, which on a busy machine has taken more than two seconds; since we hold our lock, hardly anybody else can be meant.
+const RELEASE_WAIT: Duration = Duration::from_secs(10);
 /// How often that is looked at.
 const RELEASE_POLL: Duration = Duration::from_millis(5);
 

@@ -25,7 +25,7 @@ use crate::{
     Cause, StoreError,
     block::{Block, Header, Unpacker},
     chain::Link,
-    engine::{Batch, Scan, Tree},
+    engine::{Scan, Tree},
     frame, layout,
 };
 
@@ -99,7 +99,7 @@ impl Log {
     /// Keeps `sequence` in `meta` under `key`.
     pub fn note(&self, key: &[u8], sequence: Sequence) -> Result<(), StoreError> {
         let value = frame::seal(key, &sequence.0.to_be_bytes());
-        self.meta.apply(Batch::of(key, value)).map_err(write_failed)
+        self.meta.put(key, &value).map_err(write_failed)
     }
 
     /// Removes what a crash left of the commit that it cut short, and says where the log ends. `folded` is how far the states
@@ -150,12 +150,12 @@ impl Log {
     /// Writes the block `sealed` under the key `last`, where another one is that it replaces.
     pub fn replace(&self, last: Sequence, sealed: &[u8]) -> Result<(), StoreError> {
         let key = layout::block_key(last);
-        self.tree.apply(Batch::of(key, frame::seal(&key, sealed))).map_err(write_failed)
+        self.tree.put(&key, &frame::seal(&key, sealed)).map_err(write_failed)
     }
 
     /// Removes the block under the key `last`.
     pub fn remove(&self, last: Sequence) -> Result<(), StoreError> {
-        self.tree.apply(Batch::without(layout::block_key(last))).map_err(write_failed)
+        self.tree.remove(&layout::block_key(last)).map_err(write_failed)
     }
 
     /// The block that answers for `sequence`, which must not lie beyond the end.

@@ -14,7 +14,7 @@ use crate::{
     StoreError,
     arrange::packer,
     block::Packer,
-    engine::{Batch, Engine, Tree, Values},
+    engine::{Engine, Tree, Values},
     frame, layout,
     log::{Log, Tail, read_failed, write_failed},
     prepare::nanoseconds,
@@ -97,7 +97,7 @@ impl Migration<'_> {
 
     fn remove(&self, after: Sequence, up_to: Sequence) -> Result<(), StoreError> {
         for sequence in after.0 + 1..=up_to.0 {
-            self.large.apply(Batch::without(event_key(Sequence(sequence)))).map_err(write_failed)?;
+            self.large.remove(&event_key(Sequence(sequence))).map_err(write_failed)?;
         }
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Migration<'_> {
             let mut scan = self.large.scan(&[layout::ITEM], Some(&event_key(last.next())));
             let Some((key, _)) = scan.next().map_err(read_failed)? else { return Ok(()) };
             let key = key.to_vec();
-            self.large.apply(Batch::without(key)).map_err(write_failed)?;
+            self.large.remove(&key).map_err(write_failed)?;
         }
     }
 }
@@ -117,7 +117,7 @@ impl Migration<'_> {
 pub fn finish(engine: &dyn Engine) -> Result<(), StoreError> {
     let small = engine.tree(layout::LOG_TREE, Values::Small).map_err(read_failed)?;
     match small.get(layout::HEAD_KEY).map_err(read_failed)? {
-        Some(_) => small.apply(Batch::without(layout::HEAD_KEY)).map_err(write_failed),
+        Some(_) => small.remove(layout::HEAD_KEY).map_err(write_failed),
         None => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
 use crate::{
-    StoreError, layout,
+    StoreError, intent, layout,
     store::{Inner, blocking},
     tables::{Applied, Change},
     writer::{Request, TableWrite},
@@ -132,13 +132,16 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Table<T> {
         Ok(applied == Applied::Done { existed: true })
     }
 
-    /// Makes all `changes` or none; `None` removes the key. Of several changes to one key the last stands.
+    /// Makes all `changes` or none; `None` removes the key. Of several changes to one key the last stands. Together they have
+    /// at most 64 MiB of JSON ([`StoreError::TooLarge`]), since they are written down as one before they are made.
     pub async fn apply(&self, changes: Vec<(String, Option<T>)>, durability: Durability) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
         let changes: Result<Vec<_>, _> = changes.into_iter().map(|(k, v)| self.change(k, v.as_ref())).collect();
-        self.write(changes?, None, durability).await.map(drop)
+        let changes = changes?;
+        check_together(&changes)?;
+        self.write(changes, None, durability).await.map(drop)
     }
 
     /// Replaces the value under `key` by what `f` makes of it (`None`: no value) and gives what stands now. If somebody
@@ -223,6 +226,11 @@ pub(crate) fn checked(name: TableName, key: String, value: Vec<u8>) -> Result<Ch
     parse::<serde::de::IgnoredAny>(name, &value)?;
     check_size(value.len())?;
     Ok((key, Some(value)))
+}
+
+/// Several changes are one value for a moment; see [`crate::intent`].
+pub(crate) fn check_together(changes: &[Change]) -> Result<(), StoreError> {
+    check_size(changes.iter().map(|(key, body)| intent::size(key, body.as_deref())).sum())
 }
 
 fn check_size(size: usize) -> Result<(), StoreError> {

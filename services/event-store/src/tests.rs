@@ -11,5 +11,6 @@ mod faults;
 mod migrating;
 mod paging;
 mod reading;
+mod seam;
 mod support;
 mod tables;

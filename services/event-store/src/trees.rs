@@ -10,6 +10,7 @@ use crate::{
     format,
     history::link_at,
     layout,
+    lease::Lease,
     log::{Log, Tail, read_failed},
     tables::Tables,
 };
@@ -27,6 +28,8 @@ pub struct Trees {
     pub tables: Arc<Tables>,
     /// Where the log ended when it was opened.
     pub tail: Tail,
+    /// That this store may write.
+    pub lease: Arc<Lease>,
     /// How many rounds of changes the tables have had.
     pub changes: u64,
 }
@@ -37,11 +40,14 @@ impl Trees {
     pub fn open(path: &Path, engine: &dyn Engine) -> Result<Self, StoreError> {
         let failed = |step| move |source: Cause| StoreError::Open { path: path.to_path_buf(), step, source };
         format::check_or_begin(path, engine)?;
+        // Before anything is looked at: who had the store before writes nothing more.
+        let lease = Arc::new(Lease::take(engine)?);
         let tree = |name, values| engine.tree(name, values).map_err(failed("open a tree"));
         let meta = tree(layout::META_TREE, Values::Small)?;
         let log = Log::open(tree(layout::LOG_TREE, Values::Large)?, meta)?;
         let fold = Fold::new(tree(layout::STATE_TREE, Values::Small)?);
         let tables = Arc::new(Tables::open(engine).map_err(failed("open a tree"))?);
+        tables.finish()?;
         let tail = log.mend(fold.folded_up_to()?)?;
         if log.horizon() > tail.last {
             // Noted before the blocks below it, which a crash took.
@@ -51,7 +57,7 @@ impl Trees {
         reaches_its_mark(engine, &log, tail, changes)?;
         fold.catch_up(&log, tail)?;
         engine.make_durable().map_err(failed("sync what was found"))?;
-        Ok(Self { log, turn: Turn::default(), fold, tables, tail, changes })
+        Ok(Self { log, turn: Turn::default(), fold, tables, tail, lease, changes })
     }
 }
 

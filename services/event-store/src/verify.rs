@@ -28,12 +28,12 @@ pub struct Verified {
 
 /// Reads every event up to `last` and follows the chain through them; tells `progress` how far it is after each block.
 ///
-/// Errors: [`StoreError::Corrupt`] at the first sequence that does not read back, [`StoreError::Unchained`] at the first that does
-/// but is not the one that was written.
+/// Errors: [`StoreError::Corrupt`] at the first sequence that does not read back, for whichever reason, [`StoreError::Unchained`] at
+/// the first that does but is not the one that was written.
 pub fn verify(log: &Log, last: Sequence, mut progress: impl FnMut(Sequence)) -> Result<Verified, StoreError> {
     let mut found = Verified { events: 0, horizon: log.horizon(), last: Sequence::START, link: Link::START };
     for block in log.blocks(Sequence::START, last)? {
-        let block = block?;
+        let block = block.map_err(|error| located(error, found.last.next()))?;
         let from = found.last;
         found.link = follow(&block, from, found.link)?;
         found.events += block.entries_after(from).count() as u64;
@@ -42,6 +42,13 @@ pub fn verify(log: &Log, last: Sequence, mut progress: impl FnMut(Sequence)) -> 
     }
     found.horizon = log.horizon();
     Ok(found)
+}
+
+/// What cannot be read is as bad as what reads back wrong, and who repairs it wants to know where.
+fn located(error: StoreError, sequence: Sequence) -> StoreError {
+    let StoreError::Read { source, .. } = error else { return error };
+    tracing::error!(%sequence, error = %source, "the log cannot be read on");
+    StoreError::Corrupt { sequence }
 }
 
 /// The link at the end of `block`, whose events up to `from`, with the link `link`, were in the block before as well, if any: the
@@ -58,7 +65,8 @@ fn follow(block: &Block, from: Sequence, link: Link) -> Result<Link, StoreError>
         if entry.sequence == last.next() && before != running {
             return unchained(entry.sequence, "it does not follow the event before it");
         }
-        crate::StoredEvent::read(entry.sequence, bytes::Bytes::copy_from_slice(entry.body))?;
+        let event = crate::StoredEvent::read(entry.sequence, bytes::Bytes::copy_from_slice(entry.body))?;
+        event.head.parse().map_err(|_| StoreError::Corrupt { sequence: entry.sequence })?;
         (last, running) = (entry.sequence, before.next(entry.body));
         if last == from && running != link {
             return unchained(last, "two blocks hold different events");
@@ -112,32 +120,60 @@ impl Checked {
     }
 }
 
-/// Folds the log up to `last` and compares. An event is either older than the state of its entity, or the state is what follows
-/// from it: that is the fold, without keeping a second set of states in memory. What is appended meanwhile does not disturb.
+/// One bit for each sequence of a log: whether its event is the last about its entity.
+struct Newest(Vec<u64>);
+
+impl Newest {
+    /// Each event of the log up to `last` names the one before it of its entity; those that none names are the last.
+    fn of(log: &Log, last: Sequence) -> Result<Self, StoreError> {
+        let mut newest = Self(vec![0; last.0 as usize / u64::BITS as usize + 1]);
+        let mut seen = Sequence::START;
+        for block in log.blocks(Sequence::START, last)? {
+            let block = block?;
+            for entry in block.entries_after(seen).filter(|entry| entry.sequence <= last) {
+                let (word, bit) = place(entry.previous);
+                newest.0[word] &= !bit;
+                let (word, bit) = place(entry.sequence);
+                newest.0[word] |= bit;
+            }
+            seen = block.header.last;
+        }
+        Ok(newest)
+    }
+
+    fn is(&self, sequence: Sequence) -> bool {
+        let (word, bit) = place(sequence);
+        self.0.get(word).is_some_and(|found| found & bit != 0)
+    }
+}
+
+fn place(sequence: Sequence) -> (usize, u64) {
+    let bits = u64::from(u64::BITS);
+    ((sequence.0 / bits) as usize, 1 << (sequence.0 % bits))
+}
+
+/// Folds the log up to `last` and compares. A state is what follows from the last event of its entity: that is the fold, without
+/// keeping a second set of states in memory. A first pass finds those events, the second looks at them alone, each with its state; so it
+/// costs what the entities cost, not what all of their events do. What is appended meanwhile does not disturb.
 pub fn check_states(log: &Log, fold: &Fold, last: Sequence) -> Result<Checked, StoreError> {
     let mut checked =
         Checked { check: StateCheck { folded_up_to: last, ..StateCheck::default() }, ..Checked::default() };
+    let newest = Newest::of(log, last)?;
     let mut seen = Sequence::START;
     for block in log.blocks(Sequence::START, last)? {
         let block = block?;
-        for entry in block.entries_after(seen) {
-            let head = crate::history::stored(&entry)?.head;
-            let key = layout::entity_key(&head.account, &head.subject);
-            let position = fold.position(&key);
-            match position {
-                Ok(Some((_, sequence))) if sequence > entry.sequence => {}
-                Ok(Some((_, sequence))) if sequence == entry.sequence => {
-                    checked.check.entities += 1;
-                    let kept = fold.state(&head.account, &head.subject)?;
-                    let event = fold::parse(entry.sequence, entry.body)?;
-                    let newer = kept.as_ref().is_some_and(|kept| kept.sequence > entry.sequence);
-                    if !newer && kept.as_ref() != Some(&EntityState::after(&event)) {
-                        checked.wrong(key);
-                    }
-                }
+        for entry in block.entries_after(seen).filter(|entry| newest.is(entry.sequence)) {
+            let event = fold::parse(entry.sequence, entry.body)?;
+            let key = layout::entity_key(&event.account, &event.subject);
+            match fold.state(&event.account, &event.subject) {
+                // What was appended meanwhile; or what a restored log holds below its horizon of an entity that has a newer event, which
+                // does not name it.
+                Ok(Some(kept)) if kept.sequence > entry.sequence => continue,
+                Ok(kept) if kept.as_ref() == Some(&EntityState::after(&event)) => {}
                 Ok(_) | Err(StoreError::CorruptValue { .. }) => checked.wrong(key),
                 Err(failed) => return Err(failed),
             }
+            checked.check.entities += 1;
         }
         seen = block.header.last;
     }

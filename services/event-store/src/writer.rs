@@ -67,7 +67,7 @@ pub struct TableWrite {
     pub table: TableName,
     /// All or none of them.
     pub changes: Vec<Change>,
-    /// What the first key must hold for them to be made, if that matters.
+    /// What the key must hold for it to be changed, if that matters; then it is one alone.
     pub expected: Option<Option<Vec<u8>>>,
     /// When the answer may be given.
     pub durability: Durability,

@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -64,7 +65,6 @@ struct World {
 impl World {
     /// With a log of which retention has removed the first third, if it is `cut`.
     async fn start(cut: bool) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let store = open(&data);
@@ -78,6 +78,25 @@ impl World {
         }
         let progress = Progress::starting_after(Sequence(77));
         store.table(TableName::Progress).put("sub_1", &progress, Durability::Durable).await.unwrap();
+        Self::serve(directory, store).await
+    }
+
+    /// With a log of sixty large events.
+    async fn of_large_events() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(&directory.path().join("data"));
+        for n in 0..60 {
+            let mut draft = draft(n);
+            draft.data.object["note"] = noise(n).into();
+            store.append(vec![draft]).await.unwrap();
+        }
+        Self::serve(directory, store).await
+    }
+
+    /// A service on `store`, which is closed first.
+    async fn serve(directory: TempDir, store: EventStore) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let data = directory.path().join("data");
         store.close().await.unwrap();
         tokio::task::spawn_blocking(|| drop(store)).await.unwrap();
         let file = directory.path().join("expensewire.toml");
@@ -271,6 +290,38 @@ async fn the_log_and_the_states_are_checked_online_and_in_place() {
     };
     assert_eq!(run(&["log", "verify", "--config", "expensewire.toml"]), online);
     assert_eq!(run(&["state", "rebuild", "--check", "--directory", "data"])["differ"], 0);
+}
+
+/// Text that hardly compresses, so that the log is larger than what opening it reads.
+fn noise(seed: u64) -> String {
+    let mut bytes = vec![0; 20_000];
+    blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_on_the_disk_fails_the_check_online_and_in_place_and_is_located() {
+    let world = World::of_large_events().await;
+    let db = world.path("data/db");
+    let bytes = fs::read(&db).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+    let mut file = fs::File::options().write(true).open(&db).unwrap();
+    file.seek(SeekFrom::Start(end / 10)).unwrap();
+    file.write_all(&vec![0; usize::try_from(end / 2).unwrap()]).unwrap();
+    let located = |code: i32, told: &str| {
+        let at = told.split("at sequence ").nth(1).and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+        let at: u64 = at.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{code}: {told}"));
+        assert!(code == 6 && (1..=60).contains(&at), "{code} {at}: {told}");
+    };
+    let (code, _, told) = world.run(&["log", "verify"]).await;
+    located(code, &told);
+    world.stop.cancel();
+    // The file is what it is: that closing it may fail is no matter here.
+    let _ = world.service.await;
+    let mut command = Command::cargo_bin("expensewire").unwrap();
+    let offline = ["log", "verify", "--directory", "data"];
+    let output = command.args(offline).timeout(DEADLINE).current_dir(world.directory.path()).output().unwrap();
+    located(output.status.code().unwrap_or(-1), &String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]

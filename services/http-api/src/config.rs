@@ -43,6 +43,13 @@ pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Most events looked at for one page: a filter that matches nothing costs at most this many reads a request.
 pub const MAX_SCAN: usize = 10_000;
 
+/// Most accounts that are asked whether they have an entity, for a page about it in any account: some microseconds each. With more the
+/// log is looked through.
+pub const MAX_ACCOUNTS_ASKED: usize = 1000;
+
+/// Most accounts that have it: each costs a page in memory.
+pub const MAX_ACCOUNTS_WALKED: usize = 8;
+
 /// Events read from the store at a time while scanning.
 pub const READ_BATCH: usize = 256;
 

@@ -1,7 +1,7 @@
 //! Reading the log with a filter, a bounded piece at a time. The list and the stream share it.
 //!
-//! What is asked of one entity of one account is found by walking its history back from its state; everything else by
-//! looking at the events one by one. Both give the same page.
+//! What is asked of one entity, of one account or of whichever accounts have it, is found by walking its history back from its
+//! state; everything else by looking at the events one by one. Both give the same page.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use event_store::{EventStore, StoreError, StoredEvent};
 use jiff::Timestamp;
 
 use crate::{
-    config::{MAX_SCAN, READ_BATCH},
+    config::{MAX_ACCOUNTS_ASKED, MAX_ACCOUNTS_WALKED, MAX_SCAN, READ_BATCH},
     params::{Params, cut},
 };
 
@@ -44,11 +44,6 @@ impl EventQuery {
 
     fn is_everything(&self) -> bool {
         self.types.is_empty() && self.account.is_none() && self.subject.is_none() && self.since.is_none()
-    }
-
-    /// The one entity that is asked for.
-    fn entity(&self) -> Option<(&AccountName, &Subject)> {
-        self.account.as_ref().zip(self.subject.as_ref())
     }
 
     fn wants(&self, head: &EventHead) -> bool {
@@ -87,12 +82,48 @@ pub(crate) async fn read(
 ) -> Result<Page, StoreError> {
     let last = store.last_sequence();
     // Of a few events each is looked at as fast as the history is found.
-    if let Some(entity) = query.entity().filter(|_| last.0.saturating_sub(after.0) > READ_BATCH as u64)
-        && let Some(page) = walk(store, query, entity, (after, last), bounds).await?
+    if let Some(subject) = query.subject.as_ref().filter(|_| last.0.saturating_sub(after.0) > READ_BATCH as u64)
+        && let Some(page) = walk_all(store, query, subject, (after, last), bounds).await?
     {
         return Ok(page);
     }
     scan(store, query, after, bounds).await
+}
+
+/// What `walk` finds in each account that has `subject`, as one page. `None` where there are too many, or one has too much.
+async fn walk_all(
+    store: &EventStore,
+    query: &EventQuery,
+    subject: &Subject,
+    (after, last): (Sequence, Sequence),
+    bounds: Bounds,
+) -> Result<Option<Page>, StoreError> {
+    let accounts = match &query.account {
+        Some(account) => Some(vec![account.clone()]),
+        None => store.accounts_of(subject, MAX_ACCOUNTS_ASKED).await?,
+    };
+    let Some(accounts) = accounts.filter(|accounts| accounts.len() <= MAX_ACCOUNTS_WALKED) else { return Ok(None) };
+    let mut found = Page { events: Vec::new(), next: last };
+    for account in &accounts {
+        let Some(page) = walk(store, query, (account, subject), (after, last), bounds).await? else { return Ok(None) };
+        found.next = found.next.min(page.next);
+        found.events.extend(page.events);
+    }
+    // Beyond the end of any of the pages something may be missing.
+    found.events.retain(|event| event.head.sequence <= found.next);
+    found.events.sort_by_key(|event| event.head.sequence);
+    let mut bytes = 0;
+    let fits = found.events.iter().take(bounds.events).take_while(|event| {
+        let begins = bytes < bounds.bytes;
+        bytes += event.body.len();
+        begins
+    });
+    let fits = fits.count();
+    if fits < found.events.len() {
+        found.events.truncate(fits);
+        found.next = found.events.last().map_or(after, |event| event.head.sequence);
+    }
+    Ok(Some(found))
 }
 
 async fn scan(store: &EventStore, query: &EventQuery, after: Sequence, bounds: Bounds) -> Result<Page, StoreError> {
@@ -152,3 +183,6 @@ async fn walk(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use event_model::Sequence;
-use event_store::{Durability, DurabilityLevel, EventStore, Retention, StoreConfig, TableName};
+use event_store::{Durability, DurabilityLevel, EventStore, Retention, StoreConfig, Table, TableName};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -29,8 +29,8 @@ const RETAINED_BYTES: u64 = 400_000;
 /// Events before the end of the log that retention never takes, as if a consumer were so far behind.
 const CONSUMER_BEHIND: u64 = 300;
 const RETAIN_PAUSE: Duration = Duration::from_millis(20);
-/// Under this key of the table the child counts.
-const COUNTER: &str = "counter";
+/// Under these keys of the table the child counts, under both at once.
+const COUNTERS: [&str; 2] = ["counter", "counter-too"];
 
 /// What a child does to its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,7 +92,7 @@ pub async fn work(path: &Path, work: Work, writers: u16, durability: DurabilityL
 pub async fn look(path: &Path, writers: u16) -> Result<(check::Found, u64)> {
     let store = EventStore::open(&StoreConfig::at(path))?;
     let found = check::whole(&store, &stories(writers)).await?;
-    let counted = store.table::<u64>(TableName::Service).get(COUNTER).await?.unwrap_or(0);
+    let counted = counted(&store.table(TableName::Service)).await?;
     store.close().await?;
     Ok((found, counted))
 }
@@ -106,11 +106,20 @@ async fn tell(store: EventStore, number: usize, story: Story, mut told: u64) -> 
     }
 }
 
+/// What both counters say.
+async fn counted(table: &Table<u64>) -> Result<u64> {
+    let [one, other] = COUNTERS;
+    let (one, other) = (table.get(one).await?, table.get(other).await?);
+    ensure!(one == other, "half of a change of two keys: {one:?} and {other:?}");
+    Ok(one.unwrap_or(0))
+}
+
 async fn count(store: EventStore) -> Result<()> {
     let table = store.table::<u64>(TableName::Service);
     loop {
-        let counted = table.get(COUNTER).await?.unwrap_or(0) + 1;
-        table.put(COUNTER, &counted, Durability::Durable).await?;
+        let counted = counted(&table).await? + 1;
+        let changes = COUNTERS.map(|key| (key.to_owned(), Some(counted))).to_vec();
+        table.apply(changes, Durability::Durable).await?;
         say(Said::Counted(counted))?;
     }
 }

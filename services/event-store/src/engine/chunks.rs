@@ -5,30 +5,87 @@
 //! ```
 //!
 //! The number is big-endian, so that a scan meets the pieces in order. A value whose last piece is full ends where the next key
-//! is not its next piece. The pieces of a value come and go in one batch of the tree below.
+//! is not its next piece. The pieces of a value come and go in one [`Batch`] of what is below, which no other engine need have: how
+//! an engine keeps large values is its own affair. All writes to one tree go through one [`Chunked`], one after the other.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, Item, Owned, Scan, Tree};
+use super::{Item, Owned, Scan, Tree};
 use crate::{
     Cause,
     layout::{CHUNK_NUMBER_BYTES, MAX_VALUE_BYTES, chunk_key, is_chunk_key},
 };
 
+/// Changes that are made together. Of several changes to one key the last stands.
+#[derive(Default)]
+pub struct Batch {
+    changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Batch {
+    /// Sets the value under `key`.
+    pub fn insert(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.changes.push((key.into(), Some(value.into())));
+    }
+
+    /// Removes `key`, if it is there.
+    pub fn remove(&mut self, key: impl Into<Vec<u8>>) {
+        self.changes.push((key.into(), None));
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The change, if it is one alone; else the batch as it is.
+    pub fn into_one(mut self) -> Result<(Vec<u8>, Option<Vec<u8>>), Self> {
+        if self.changes.len() == 1
+            && let Some(change) = self.changes.pop()
+        {
+            return Ok(change);
+        }
+        Err(self)
+    }
+
+    /// The changes in the order in which they were added; no value: the key goes.
+    pub fn into_changes(self) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> {
+        self.changes.into_iter()
+    }
+}
+
+/// A tree of small values that can change several of its keys at once.
+pub trait Pieces: Tree {
+    /// Makes all changes of `batch` or none.
+    fn apply(&self, batch: Batch) -> Result<(), Cause>;
+}
+
 /// A tree of large values on one of small ones.
 pub struct Chunked {
-    below: Arc<dyn Tree>,
-    /// The last key, once it was looked up: who appends need not look again.
+    below: Box<dyn Pieces>,
+    /// Held while anything is written. The last key, once it was looked up: who appends need not look again.
     last: Mutex<Option<Vec<u8>>>,
 }
 
 impl Chunked {
     /// The large values that are kept in `below`.
-    pub fn new(below: Arc<dyn Tree>) -> Self {
+    pub fn new(below: Box<dyn Pieces>) -> Self {
         Self { below, last: Mutex::default() }
+    }
+
+    /// Sets the value under `key`, or removes it. `last` is held.
+    fn change(&self, last: &mut Option<Vec<u8>>, key: &[u8], value: Option<&[u8]>) -> Result<(), Cause> {
+        let mut changes = Batch::default();
+        let kept = value.map_or(0, |value| put(&mut changes, key, value));
+        self.cut(&mut changes, key, kept)?;
+        if last.as_ref().is_some_and(|last| last.as_slice() <= key) {
+            *last = None;
+        }
+        if changes.is_empty() { Ok(()) } else { self.below.apply(changes) }
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds to `changes` what removes the pieces of `key` from number `from` on.
@@ -82,7 +139,7 @@ impl Tree for Chunked {
     }
 
     fn append(&self, after: Option<&[u8]>, key: &[u8], value: &[u8]) -> Result<bool, Cause> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.writing();
         if last.is_none() {
             *last = Self::last(self)?.map(|(key, _)| key);
         }
@@ -96,17 +153,21 @@ impl Tree for Chunked {
         Ok(true)
     }
 
-    fn apply(&self, batch: Batch) -> Result<(), Cause> {
-        let mut changes = Batch::default();
-        for (key, value) in batch.into_changes().collect::<BTreeMap<_, _>>() {
-            let kept = value.as_ref().map_or(0, |value| put(&mut changes, &key, value));
-            self.cut(&mut changes, &key, kept)?;
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.as_ref().is_some_and(|last| *last <= key) {
-                *last = None;
-            }
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Cause> {
+        self.change(&mut self.writing(), key, Some(value))
+    }
+
+    fn remove(&self, key: &[u8]) -> Result<(), Cause> {
+        self.change(&mut self.writing(), key, None)
+    }
+
+    fn compare_and_swap(&self, key: &[u8], expected: Option<&[u8]>, new: Option<&[u8]>) -> Result<bool, Cause> {
+        let mut last = self.writing();
+        if self.get(key)?.as_deref() != expected {
+            return Ok(false);
         }
-        if changes.is_empty() { Ok(()) } else { self.below.apply(changes) }
+        self.change(&mut last, key, new)?;
+        Ok(true)
     }
 }
 

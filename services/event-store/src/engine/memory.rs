@@ -11,11 +11,14 @@ use std::{
     collections::BTreeMap,
     mem,
     ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use super::{Batch, Engine, Item, Owned, Scan, Tree, Values};
+use super::{Engine, Item, Owned, Scan, Tree, Values};
 use crate::{Cause, StoreError};
 
 type Value = Arc<[u8]>;
@@ -37,6 +40,8 @@ enum MemoryError {
     PowerCut,
     #[error("no space left on the disk")]
     Full,
+    #[error("another store holds a newer lease: number {newest}, and this one {held}")]
+    Fenced { held: u64, newest: u64 },
 }
 
 #[derive(Default)]
@@ -47,6 +52,8 @@ struct Platter {
     /// Numbers those who have had the disk open; only the last may use it.
     session: u64,
     open: bool,
+    /// The highest lease that anyone wrote under.
+    lease: u64,
     fault: Option<Fault>,
     /// Appends that succeed before one fails.
     append_fails_after: Option<u64>,
@@ -119,8 +126,18 @@ impl MemoryDisk {
         }
         platter.session += 1;
         platter.open = true;
-        let hold = Hold { disk: self.clone(), session: platter.session };
-        Ok(MemoryEngine { hold: Arc::new(hold) })
+        Ok(self.held(platter.session))
+    }
+
+    /// Takes hold of it beside whoever has it already, as a second node does of an engine that several share.
+    #[cfg(test)]
+    pub(crate) fn attach_beside(&self) -> MemoryEngine {
+        let session = self.platter().session;
+        self.held(session)
+    }
+
+    fn held(&self, session: u64) -> MemoryEngine {
+        MemoryEngine { hold: Arc::new(Hold { disk: self.clone(), session, lease: AtomicU64::new(0) }) }
     }
 
     fn platter(&self) -> MutexGuard<'_, Platter> {
@@ -193,9 +210,20 @@ impl Platter {
 struct Hold {
     disk: MemoryDisk,
     session: u64,
+    /// The lease it writes under; 0 before it has one.
+    lease: AtomicU64,
 }
 
 impl Hold {
+    /// The disk, if writing to it is allowed: not below a newer lease.
+    fn to_write(&self) -> Result<MutexGuard<'_, Platter>, Cause> {
+        let (platter, held) = (self.platter()?, self.lease.load(Ordering::SeqCst));
+        match platter.lease {
+            newest if 0 < held && held < newest => Err(cause(MemoryError::Fenced { held, newest })),
+            _ => Ok(platter),
+        }
+    }
+
     fn platter(&self) -> Result<MutexGuard<'_, Platter>, Cause> {
         let platter = self.disk.platter();
         if platter.session == self.session { Ok(platter) } else { Err(Arc::new(MemoryError::PowerCut)) }
@@ -228,6 +256,13 @@ impl Engine for MemoryEngine {
             std::thread::sleep(delay);
         }
         self.hold.platter()?.make_durable().map_err(cause)
+    }
+
+    fn fence(&self, number: u64) -> Result<(), Cause> {
+        let mut platter = self.hold.platter()?;
+        platter.lease = platter.lease.max(number);
+        self.hold.lease.store(number, Ordering::SeqCst);
+        Ok(())
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -264,7 +299,7 @@ impl Tree for MemoryTree {
     }
 
     fn append(&self, after: Option<&[u8]>, key: &[u8], value: &[u8]) -> Result<bool, Cause> {
-        let mut platter = self.hold.platter()?;
+        let mut platter = self.hold.to_write()?;
         let last = platter.trees.get(&self.name).and_then(BTreeMap::last_key_value);
         let expected = last.map(|(key, _)| &key[..]) == after;
         if expected {
@@ -274,16 +309,29 @@ impl Tree for MemoryTree {
         Ok(expected)
     }
 
-    fn apply(&self, batch: Batch) -> Result<(), Cause> {
-        let mut platter = self.hold.platter()?;
-        let changes: Vec<_> = batch.into_changes().collect();
-        if changes.iter().any(|(_, value)| value.is_some()) {
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Cause> {
+        let mut platter = self.hold.to_write()?;
+        platter.write().map_err(cause)?;
+        platter.set(&self.name, key.to_vec(), Some(Value::from(value)));
+        Ok(())
+    }
+
+    fn remove(&self, key: &[u8]) -> Result<(), Cause> {
+        self.hold.to_write()?.set(&self.name, key.to_vec(), None);
+        Ok(())
+    }
+
+    fn compare_and_swap(&self, key: &[u8], expected: Option<&[u8]>, new: Option<&[u8]>) -> Result<bool, Cause> {
+        let mut platter = self.hold.to_write()?;
+        let found = platter.trees.get(&self.name).and_then(|tree| tree.get(key));
+        if found.map(|value| &value[..]) != expected {
+            return Ok(false);
+        }
+        if new.is_some() {
             platter.write().map_err(cause)?;
         }
-        for (key, value) in changes {
-            platter.set(&self.name, key, value.map(Value::from));
-        }
-        Ok(())
+        platter.set(&self.name, key.to_vec(), new.map(Value::from));
+        Ok(true)
     }
 }
 

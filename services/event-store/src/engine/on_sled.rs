@@ -19,13 +19,18 @@
 //! the wrong moment. Neither holds anything that `db` does not, so both are removed before sled looks.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Batch, Engine, Item, Mark, Marked, Owned, Scan, Tree, Values, chunks::Chunked, mark::MarkFile};
+use super::{
+    Engine, Item, Mark, Marked, Owned, Scan, Tree, Values,
+    chunks::{Batch, Chunked, Pieces},
+    mark::MarkFile,
+};
 use crate::{Cause, DurabilityLevel, StoreConfig, StoreError, layout, lock::Lock};
 
 /// sled's data file.
@@ -41,6 +46,8 @@ const CLEAN_EVERY_MS: u64 = 500;
 pub struct SledEngine {
     path: PathBuf,
     db: sled::Db,
+    /// Those that are open, by name: who writes to one of them knows of all others who do.
+    large: Mutex<HashMap<String, Arc<Chunked>>>,
     data: File,
     mark: Mutex<MarkFile>,
     durability: DurabilityLevel,
@@ -65,7 +72,15 @@ impl SledEngine {
         let data = File::options().write(true).open(path.join(DATA_FILE)).map_err(failed(path, "open sled's data"))?;
         sync_names(path).map_err(failed(path, "sync the directory"))?;
         let mark = Mutex::new(MarkFile::at(path));
-        Ok(Self { path: path.clone(), db, data, mark, durability: config.durability, _lock: lock })
+        Ok(Self {
+            path: path.clone(),
+            db,
+            large: Mutex::default(),
+            data,
+            mark,
+            durability: config.durability,
+            _lock: lock,
+        })
     }
 }
 
@@ -74,7 +89,11 @@ impl Engine for SledEngine {
         let tree = self.db.open_tree(name).map_err(cause)?;
         Ok(match values {
             Values::Small => Arc::new(tree),
-            Values::Large => Arc::new(Chunked::new(Arc::new(tree))),
+            Values::Large => {
+                let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+                let chunked = large.entry(name.to_owned()).or_insert_with(|| Arc::new(Chunked::new(Box::new(tree))));
+                Arc::clone(chunked) as Arc<dyn Tree>
+            }
         })
     }
 
@@ -136,11 +155,25 @@ impl Tree for sled::Tree {
         Ok(true)
     }
 
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Cause> {
+        self.insert(key, value).map(drop).map_err(cause)
+    }
+
+    fn remove(&self, key: &[u8]) -> Result<(), Cause> {
+        Self::remove(self, key).map(drop).map_err(cause)
+    }
+
+    fn compare_and_swap(&self, key: &[u8], expected: Option<&[u8]>, new: Option<&[u8]>) -> Result<bool, Cause> {
+        Ok(Self::compare_and_swap(self, key, expected, new).map_err(cause)?.is_ok())
+    }
+}
+
+impl Pieces for sled::Tree {
     /// One change alone does not lock out everybody else, as a batch of sled does.
     fn apply(&self, batch: Batch) -> Result<(), Cause> {
         let batch = match batch.into_one() {
-            Ok((key, Some(value))) => return self.insert(key, value).map(drop).map_err(cause),
-            Ok((key, None)) => return self.remove(key).map(drop).map_err(cause),
+            Ok((key, Some(value))) => return Tree::put(self, &key, &value),
+            Ok((key, None)) => return Tree::remove(self, &key),
             Err(batch) => batch,
         };
         let mut changes = sled::Batch::default();

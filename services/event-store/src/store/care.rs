@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{EventStore, MAX_APPEND_EVENTS, MAX_READ_EVENTS, blocking};
 use crate::{
     Durability, KeptEvent, Link, Retained, Retention, StateCheck, StoreError, StoredEvent, TableName, Verified,
-    history,
+    history, layout,
     prepare::Prepared,
     restore::KeptRun,
     retain, table,
@@ -43,6 +43,28 @@ impl EventStore {
         let limit = limit.min(MAX_READ_EVENTS);
         blocking("the log", move || {
             history::history(&inner.trees.log, &inner.trees.fold, (&account, &subject), before, limit)
+        })
+        .await
+    }
+
+    /// The accounts that have an entity `subject`, ascending, without reading the log; none if the log knows of more than `most` accounts:
+    /// each of them is asked.
+    pub async fn accounts_of(&self, subject: &Subject, most: usize) -> Result<Option<Vec<AccountName>>, StoreError> {
+        let (inner, subject) = (Arc::clone(&self.inner), subject.clone());
+        blocking("the states of entities", move || {
+            let fold = &inner.trees.fold;
+            let (mut found, mut at, mut asked) = (Vec::new(), None, 0);
+            while let Some(account) = fold.next_account(at.as_ref())? {
+                if asked == most {
+                    return Ok(None);
+                }
+                asked += 1;
+                if fold.position(&layout::entity_key(&account, &subject))?.is_some() {
+                    found.push(account.clone());
+                }
+                at = Some(account);
+            }
+            Ok(Some(found))
         })
         .await
     }
@@ -99,6 +121,7 @@ impl EventStore {
         }
         let (inner, last, policy) = (Arc::clone(&self.inner), self.last_sequence(), policy.clone());
         let moved = blocking("the log", move || {
+            inner.trees.lease.check()?;
             let log = &inner.trees.log;
             // It lies at the end of a block, and no block is merged across it afterwards.
             let _turn = inner.trees.turn.take();
@@ -122,7 +145,7 @@ impl EventStore {
 
     /// A write that failed outside the writer stops it as one of its own does.
     fn told<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if let Err(failed @ StoreError::Commit { .. }) = &outcome {
+        if let Err(failed @ (StoreError::Commit { .. } | StoreError::Superseded { .. })) = &outcome {
             self.inner.poison.spread(failed);
         }
         outcome
@@ -172,7 +195,8 @@ impl EventStore {
             return Ok(());
         }
         let changes =
-            rows.into_iter().map(|(key, value)| table::checked(table, key, value)).collect::<Result<_, _>>()?;
+            rows.into_iter().map(|(key, value)| table::checked(table, key, value)).collect::<Result<Vec<_>, _>>()?;
+        table::check_together(&changes)?;
         let write = TableWrite { table, changes, expected: None, durability: Durability::Durable };
         self.inner.writer.ask(|reply| Request::Table(write, reply)).await.map(drop)
     }

@@ -21,6 +21,7 @@ on_each_engine!(
     a_lost_piece_of_a_large_block_is_found_at_its_sequence,
     a_block_of_another_sequence_is_found_even_when_it_is_whole,
     an_event_that_was_altered_with_all_its_digests_breaks_the_chain,
+    a_forged_body_that_is_no_event_is_found_by_verifying,
     a_log_whose_end_is_damaged_does_not_open,
     half_of_a_commit_goes_at_the_next_start_and_the_log_goes_on,
     an_end_that_was_durable_once_is_not_taken_for_half_of_a_commit,
@@ -139,6 +140,17 @@ async fn an_event_that_was_altered_with_all_its_digests_breaks_the_chain(place: 
     });
     let found = store.verify(|_| ()).await;
     assert!(matches!(found, Err(StoreError::Unchained { sequence: Sequence(3), .. })), "{found:?}");
+}
+
+async fn a_forged_body_that_is_no_event_is_found_by_verifying(place: Place) {
+    let store = damaged(&place, |_| ()).await;
+    forge(store.trees().log.tree(), 2, |block| {
+        let mut forged = Block::after(Sequence(1), block.header.before, 0, false);
+        forged.push(Sequence::START, 0, br#"{"id":"evt_1","type":"report.melted","sequence":2,"account":"acme"}"#);
+        forged
+    });
+    assert!(is_corrupt(store.verify(|_| ()).await, 2));
+    assert!(is_corrupt(store.check_states().await, 2));
 }
 
 async fn a_log_whose_end_is_damaged_does_not_open(place: Place) {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::support::{Place, contents, insert, on_each_engine, remove};
 use crate::{
     StoreError,
-    engine::{Batch, Scan, Tree, Values, prefix_end},
+    engine::{Scan, Tree, Values, prefix_end},
     layout::MAX_VALUE_BYTES,
 };
 
@@ -18,6 +18,8 @@ on_each_engine!(
     one_at_a_time_has_the_place,
     a_value_goes_after_the_last_one_only_if_that_is_the_expected_one,
     large_values_come_back_whole_and_leave_nothing_behind,
+    a_key_is_swapped_only_if_it_holds_what_is_expected,
+    of_many_that_swap_at_once_each_counts_once,
 );
 
 fn keys(scan: &mut dyn Scan) -> Vec<String> {
@@ -57,11 +59,11 @@ async fn a_scan_goes_on_while_keys_come_and_go(place: Place) {
     while let Some((key, _)) = scan.next().expect("readable") {
         let number = u32::from_be_bytes(key.try_into().expect("four bytes"));
         seen.push(number);
-        let mut batch = Batch::default();
-        batch.remove(number.to_be_bytes());
-        batch.insert((2000 + number).to_be_bytes(), "later");
         // A thousand more, and then there is an end.
-        (number < 1000).then(|| tree.apply(batch)).transpose().expect("written");
+        if number < 1000 {
+            remove(&*tree, &number.to_be_bytes());
+            insert(&*tree, &(2000 + number).to_be_bytes(), b"later");
+        }
     }
     assert_eq!(seen, (0..1000).chain(2000..3000).collect::<Vec<_>>());
 }
@@ -134,14 +136,104 @@ async fn one_at_a_time_has_the_place(place: Place) {
     place.open();
 }
 
-/// A key and its value; none: it is removed.
-type Change = (Vec<u8>, Option<Vec<u8>>);
+async fn a_key_is_swapped_only_if_it_holds_what_is_expected(place: Place) {
+    for values in [Values::Small, Values::Large] {
+        let place = place.other();
+        let tree = place.engine().tree("t", values).expect("a tree");
+        let swap = |expected: Option<&[u8]>, new: Option<&[u8]>| {
+            tree.compare_and_swap(b"k", expected, new).expect("no fault").then(|| tree.get(b"k").expect("readable"))
+        };
+        let large = vec![7; 3 * MAX_VALUE_BYTES];
+        let large = if values == Values::Large { &large[..] } else { b"large" };
+        assert_eq!(swap(Some(b"1"), Some(b"2")), None);
+        assert_eq!(swap(Some(b"1"), None), None);
+        assert_eq!(swap(None, Some(b"1")), Some(Some(b"1".to_vec())));
+        assert_eq!(swap(None, Some(b"2")), None);
+        assert_eq!(swap(Some(b"1"), Some(large)), Some(Some(large.to_vec())));
+        assert_eq!(swap(Some(&large[..large.len() - 1]), Some(b"3")), None);
+        assert_eq!(swap(Some(large), Some(b"")), Some(Some(Vec::new())));
+        assert_eq!(swap(None, Some(b"4")), None, "an empty value is one");
+        assert_eq!(swap(Some(b""), None), Some(None));
+        assert_eq!(swap(None, None), Some(None));
+        assert_eq!(contents(&*tree), []);
+    }
+}
 
-/// Batches over few keys, which meet often.
-fn batches() -> impl Strategy<Value = Vec<Vec<Change>>> {
+async fn of_many_that_swap_at_once_each_counts_once(place: Place) {
+    const THREADS: u64 = 4;
+    const EACH: u64 = 100;
+    for values in [Values::Small, Values::Large] {
+        let place = place.other();
+        let engine = place.engine();
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                // Handles of their own: they know of each other all the same.
+                let tree = engine.tree("t", values).expect("a tree");
+                scope.spawn(move || {
+                    for _ in 0..EACH {
+                        let more = |found: Option<&[u8]>| found.map_or(0, |found| found.len()) + 1;
+                        loop {
+                            let found = tree.get(b"k").expect("readable");
+                            let new = vec![1; more(found.as_deref())];
+                            if tree.compare_and_swap(b"k", found.as_deref(), Some(&new)).expect("no fault") {
+                                break;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let counted = engine.tree("t", values).expect("a tree").get(b"k").expect("readable");
+        assert_eq!(counted.map(|value| value.len() as u64), Some(THREADS * EACH), "{values:?}");
+    }
+}
+
+/// A key, and what is done to it.
+type Change = (Vec<u8>, Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Put(Vec<u8>),
+    Remove,
+    /// Expecting what it holds, or else something that it does not.
+    Swap(bool, Option<Vec<u8>>),
+}
+
+/// Changes of few keys, which meet often.
+fn changes() -> impl Strategy<Value = Vec<Change>> {
     let key = prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(255)], 0..4);
-    let value = prop::option::weighted(0.7, prop::collection::vec(any::<u8>(), 0..40));
-    prop::collection::vec(prop::collection::vec((key, value), 0..12), 0..12)
+    let value = || prop::collection::vec(any::<u8>(), 0..40);
+    let kind = prop_oneof![
+        3 => value().prop_map(Kind::Put),
+        1 => Just(Kind::Remove),
+        2 => (any::<bool>(), prop::option::of(value())).prop_map(|(right, new)| Kind::Swap(right, new)),
+    ];
+    prop::collection::vec((key, kind), 0..60)
+}
+
+/// Does it to the tree and to a map.
+fn change(model: &mut BTreeMap<Vec<u8>, Vec<u8>>, tree: &dyn Tree, (key, kind): &Change) {
+    match kind {
+        Kind::Put(value) => {
+            tree.put(key, value).expect("put");
+            model.insert(key.clone(), value.clone());
+        }
+        Kind::Remove => {
+            tree.remove(key).expect("removed");
+            model.remove(key);
+        }
+        Kind::Swap(right, new) => {
+            let held = model.get(key).cloned();
+            let expected = if *right { held.clone() } else { Some([held.unwrap_or_default(), vec![0]].concat()) };
+            let swapped = tree.compare_and_swap(key, expected.as_deref(), new.as_deref()).expect("no fault");
+            assert_eq!(swapped, *right);
+            match new {
+                Some(new) if swapped => drop(model.insert(key.clone(), new.clone())),
+                None if swapped => drop(model.remove(key)),
+                _ => {}
+            }
+        }
+    }
 }
 
 fn check(tree: &dyn Tree, model: &BTreeMap<Vec<u8>, Vec<u8>>) {
@@ -161,27 +253,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_batches_leave_what_a_map_holds(batches in batches()) {
+    fn any_changes_leave_what_a_map_holds(changes in changes()) {
         for place in [Place::sled(), Place::memory()] {
             let tree = place.engine().tree("t", Values::Small).expect("a tree");
             let mut model = BTreeMap::new();
-            for changes in &batches {
-                let mut batch = Batch::default();
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => {
-                            batch.insert(key.clone(), value.clone());
-                            model.insert(key.clone(), value.clone());
-                        }
-                        None => {
-                            batch.remove(key.clone());
-                            model.remove(key);
-                        }
-                    }
+            for (index, one) in changes.iter().enumerate() {
+                change(&mut model, &*tree, one);
+                if index % 6 == 0 {
+                    check(&*tree, &model);
                 }
-                tree.apply(batch).expect("applied");
-                check(&*tree, &model);
             }
+            check(&*tree, &model);
         }
     }
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::{
     Cause, EventStore, MemoryDisk, RELAXED_FLUSH, StoreConfig, StoreError, StoredEvent,
-    engine::{Batch, Engine, SledEngine, Tree, Values},
+    engine::{Engine, SledEngine, Tree, Values},
 };
 
 /// Longest wait for anything that should happen soon.
@@ -137,12 +137,12 @@ pub fn directory() -> TempDir {
 
 /// Sets one key of `tree` behind the store's back.
 pub fn insert(tree: &dyn Tree, key: &[u8], value: &[u8]) {
-    tree.apply(Batch::of(key, value)).expect("written");
+    tree.put(key, value).expect("written");
 }
 
 /// Removes one key of `tree` behind the store's back.
 pub fn remove(tree: &dyn Tree, key: &[u8]) {
-    tree.apply(Batch::without(key)).expect("removed");
+    tree.remove(key).expect("removed");
 }
 
 /// Keys and values of `tree`.

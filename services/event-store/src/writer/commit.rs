@@ -17,6 +17,7 @@ use crate::{
     engine::{Engine, Mark},
     fold::{EntityKey, Fold, Unfolded},
     layout,
+    lease::Lease,
     log::{Log, Tail},
     poison::Poison,
     prepare::Prepared,
@@ -41,6 +42,7 @@ pub struct Committer {
     log: Log,
     fold: Fold,
     tables: Arc<Tables>,
+    lease: Arc<Lease>,
     engine: Arc<dyn Engine>,
     packers: Packers,
     relaxed_flush: Option<Duration>,
@@ -113,11 +115,12 @@ impl Committer {
         poison: Poison,
         relaxed_flush: Option<Duration>,
     ) -> Result<Self, StoreError> {
-        let Trees { log, fold, tables, tail, changes, .. } = trees.clone();
+        let Trees { log, fold, tables, tail, lease, changes, .. } = trees.clone();
         Ok(Self {
             log,
             fold,
             tables,
+            lease,
             engine,
             packers: Packers::new()?,
             relaxed_flush,
@@ -243,7 +246,7 @@ impl Committer {
 
     fn admit_table(&mut self, write: TableWrite, reply: Reply<Applied>) {
         let table = self.tables.table(write.table);
-        match table.apply(write.changes, write.expected) {
+        match self.lease.check().and_then(|()| table.apply(write.changes, write.expected)) {
             Ok(conflict @ Applied::Conflict { .. }) => return drop(reply.send(Ok(conflict))),
             Ok(done) if write.durability == Durability::Relaxed => {
                 table.notify();
@@ -254,7 +257,7 @@ impl Committer {
                 self.round.changed.push(write.table);
                 self.round.waiting.push(Waiting::Table(reply, done));
             }
-            Err(failed @ StoreError::Commit { .. }) => {
+            Err(failed @ (StoreError::Commit { .. } | StoreError::Superseded { .. })) => {
                 self.spread(&failed);
                 self.round.failed = Some(failed.clone());
                 drop(reply.send(Err(failed)));
@@ -305,6 +308,7 @@ impl Committer {
 
     /// Steps 1 to 4 of a round; see the head of [`super`].
     fn write(&mut self, blocks: &mut [Block], events: Vec<(EntityKey, Unfolded)>) -> Result<(), StoreError> {
+        self.lease.check()?;
         let mut tail = self.tail;
         let commit = blocks.last().map_or(tail.last, |block| block.header.last);
         blocks.iter_mut().for_each(|block| block.header.commit = commit);

@@ -1,5 +1,7 @@
 //! Damage: one bit, one page, one cut, drawn from a number.
 
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+
 use crate::log_proof::story::mix;
 
 /// What a file system and a disk think in.
@@ -59,6 +61,24 @@ impl Damage {
         Self { file, hurt }
     }
 
+    /// Does the damage to the file at `path`, which somebody has open; `len` is where its bytes end.
+    pub fn in_place(self, path: &Path, len: u64) -> io::Result<()> {
+        let file = File::options().read(true).write(true).open(path)?;
+        match self.hurt {
+            Hurt::Bit(bit) => {
+                let mut byte = [0];
+                file.read_exact_at(&mut byte, bit / 8)?;
+                file.write_all_at(&[byte[0] ^ 1 << (bit % 8)], bit / 8)
+            }
+            Hurt::Page(page) => {
+                let from = page * PAGE as u64;
+                let zeros = len.saturating_sub(from).min(PAGE as u64);
+                file.write_all_at(&[0; PAGE][..zeros as usize], from)
+            }
+            Hurt::Cut(at) => file.set_len(at),
+        }
+    }
+
     /// `content` with the damage done.
     pub fn to(self, content: &Content) -> Content {
         let mut hurt = content.clone();
@@ -103,6 +123,18 @@ mod tests {
         let count = |wanted: fn(&Hurt) -> bool| drawn.iter().filter(|damage| wanted(&damage.hurt)).count();
         let (bits, pages) = (count(|h| matches!(h, Hurt::Bit(_))), count(|h| matches!(h, Hurt::Page(_))));
         assert!(bits > 16_000 && pages > 1_500 && count(|h| matches!(h, Hurt::Cut(_))) > 700);
+    }
+
+    #[test]
+    fn a_damage_in_place_is_the_same() {
+        let (folder, db) = (tempfile::tempdir().expect("a folder"), &files()[2]);
+        let path = folder.path().join("db");
+        for hurt in [Hurt::Bit(8 * 5000 + 3), Hurt::Page(1), Hurt::Page(2), Hurt::Cut(100)] {
+            std::fs::write(&path, &db.bytes).expect("written");
+            let damage = Damage { file: 2, hurt };
+            damage.in_place(&path, db.bytes.len() as u64).expect("damaged");
+            assert!(std::fs::read(&path).expect("readable") == damage.to(db).bytes, "{hurt:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The small store that is damaged, and everything that is true of it.
+//! The stores that are damaged, and everything that is true of them.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -9,11 +9,19 @@ use event_store::{Durability, EventStore, StoreConfig, TableName};
 use super::hurt::Content;
 use crate::log_proof::story::{Story, append_end};
 
-/// Events: several blocks, an open tail, a large one.
-const EVENTS: u64 = 160;
+/// What a store is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    events: u64,
+    large_one_in: u64,
+}
+
+/// A few blocks, an open tail, a large event: quick to open and to read whole.
+pub const SMALL: Shape = Shape { events: 160, large_one_in: 120 };
+/// More than an opening reads: most of it is read from the disk only when it is asked for.
+pub const WIDE: Shape = Shape { events: 1_500, large_one_in: 150 };
 /// Reports that live side by side.
 const TOGETHER: u64 = 25;
-const LARGE_ONE_IN: u64 = 120;
 const ROWS: u64 = 12;
 const READ_EVENTS: usize = 10_000;
 /// Memory for sled's pages: the store fits.
@@ -47,12 +55,12 @@ pub fn config(path: &Path) -> StoreConfig {
 
 impl Truth {
     /// Makes the store in the empty folder `path`, and closes it.
-    pub async fn make(path: &Path) -> Result<Self> {
-        let story = Story::new(0, TOGETHER).with_large(LARGE_ONE_IN);
+    pub async fn make(path: &Path, shape: Shape) -> Result<Self> {
+        let story = Story::new(0, TOGETHER).with_large(shape.large_one_in);
         let store = EventStore::open(&config(path))?;
         let (mut told, mut bodies) = (0, Vec::new());
-        while told < EVENTS {
-            let end = append_end(told).unwrap_or(EVENTS).min(EVENTS);
+        while told < shape.events {
+            let end = append_end(told).unwrap_or(shape.events).min(shape.events);
             let stored = store.append((told..end).map(|n| story.draft(n)).collect()).await?;
             bodies.extend(stored.into_iter().map(|event| event.body.to_vec()));
             told = end;
@@ -67,10 +75,11 @@ impl Truth {
         Ok(Self { story, bodies, states, rows })
     }
 
-    /// Opens the store at `path` and compares everything that it gives. An error is what must never be: something is
-    /// given that is not true, or is missing without a word.
-    pub async fn compare(&self, path: &Path) -> Result<Harm> {
+    /// Opens the store at `path`, does `meanwhile`, and compares everything that it gives. An error is what must never be:
+    /// something is given that is not true, or is missing without a word.
+    pub async fn compare(&self, path: &Path, meanwhile: impl FnOnce() -> Result<()>) -> Result<Harm> {
         let Ok(store) = EventStore::open(&config(path)) else { return Ok(Harm::Refused) };
+        meanwhile()?;
         let mut found = store.verify(|_| ()).await.is_err();
         let last = store.last_sequence().0 as usize;
         ensure!(last <= self.bodies.len(), "the log goes on to {last}");

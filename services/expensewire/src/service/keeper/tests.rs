@@ -1,9 +1,13 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{Seek, SeekFrom, Write},
+    path::Path,
+};
 
 use event_model::{
     Data, Detection, EntityKind, EventDraft, EventFilter, EventType, Revision, Subject, Subscription, SubscriptionId,
     TimestampSource, catalogue,
-    delivery::Progress,
+    delivery::{Payload, PendingDelivery, PendingState, Progress},
     subscription::{Format, Ordering, Status},
 };
 use event_store::StoreConfig;
@@ -137,6 +141,71 @@ async fn a_live_subscription_that_is_behind_holds_retention_back_and_a_disabled_
     assert_eq!(world.told().await, [("sub_disabled".to_owned(), 10)]);
     world.cut().await;
     assert_eq!(world.told().await.len(), 1, "it is told once");
+}
+
+#[tokio::test]
+async fn an_event_that_a_live_subscription_put_off_holds_retention_back_however_far_its_cursor_is() {
+    let world = World::new(false).await;
+    world.subscribed("ahead", Status::Active, 90).await;
+    let record = PendingDelivery {
+        subscription: SubscriptionId::from_unique("ahead").unwrap(),
+        payload: Payload::Event {
+            sequence: Sequence(20),
+            id: "evt_test1".parse().unwrap(),
+            event_type: EventType::ReportUpdated,
+            subject: "report/R1".to_owned(),
+            account: "acme".to_owned(),
+        },
+        state: PendingState::Due { at: day(200) },
+        attempts: 1,
+        history: Vec::new(),
+        since: day(20),
+    };
+    let key = format!("{}/{:020}", record.subscription, 20);
+    let pending = world.keeper.store.table(TableName::Pending);
+    pending.put(&key, &record, DURABLE).await.unwrap();
+    let retained = world.cut().await;
+    assert!(retained.horizon < Sequence(20) && retained.held_at == Some(Sequence(19)), "{retained:?}");
+    pending.delete(&key, DURABLE).await.unwrap();
+    assert!(world.cut().await.horizon >= Sequence(60));
+}
+
+/// Text that hardly compresses, so that a log is larger than what opening it reads.
+fn noise(seed: u64) -> String {
+    let mut bytes = vec![0; 20_000];
+    blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Zeroes the middle of what an open store has written to its file.
+fn damage(directory: &Path) {
+    let path = directory.join("db");
+    let bytes = std::fs::read(&path).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+    let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(end / 10)).unwrap();
+    file.write_all(&vec![0; usize::try_from(end / 2).unwrap()]).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_is_damaged_on_the_disk_is_counted_by_the_nightly_check() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || EventStore::open(&StoreConfig::at(directory.path())).unwrap();
+    let store = open();
+    for n in 0..60 {
+        let mut draft = draft(n + 1, day(0));
+        draft.data.object["note"] = noise(n).into();
+        store.append(vec![draft]).await.unwrap();
+    }
+    store.close().await.unwrap();
+    tokio::task::spawn_blocking(move || drop(store)).await.unwrap();
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).unwrap();
+    let keeper = Keeper::new(open(), RetentionConfig::default(), Vec::new(), metrics);
+    damage(directory.path());
+    let world = World { keeper, registry, _directory: directory };
+    world.keeper.check().await;
+    assert_ne!(world.metric("expensewire_log_verify_failures_total"), "0");
 }
 
 #[tokio::test]
