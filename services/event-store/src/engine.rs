@@ -8,8 +8,9 @@
 //! - a **batch** of one tree is applied whole or not at all, also after a crash. Only tables need that of more than one key:
 //!   what the dispatcher changes together. The log and the states change one key at a time, in an order in which every
 //!   prefix is right. Nothing is atomic across trees;
-//! - what was applied before a successful [`Engine::make_durable`] stands, and what is applied later never stands without
-//!   what was applied earlier;
+//! - what was applied before a successful [`Engine::make_durable`] stands, and what is applied to a tree later never stands without
+//!   what was applied to it earlier. Between trees there is no order but that: what is derived from something else, as the states are
+//!   from the log, is written when that is durable;
 //! - a change is visible to every read that begins after it has returned, durable or not;
 //! - a [`Scan`] goes on while others write. It shows each key at most once, ascending; of what is applied meanwhile it may show a
 //!   part, even half of a [large](Values::Large) value, which its digest tells above;
@@ -26,6 +27,7 @@ mod chunks;
 mod mark;
 mod memory;
 mod on_sled;
+mod tail;
 
 use std::sync::Arc;
 
@@ -42,6 +44,11 @@ pub trait Engine: Send + Sync {
 
     /// Everything applied so far, to any tree, survives what the engine is there to survive when this returns.
     fn make_durable(&self) -> Result<(), Cause>;
+
+    /// Everything [appended](Tree::append) so far does; what else was applied need not yet. An engine may do it for less.
+    fn make_appends_durable(&self) -> Result<(), Cause> {
+        self.make_durable()
+    }
 
     /// Bytes that all trees take where they are kept.
     fn disk_bytes(&self) -> u64;
@@ -90,6 +97,12 @@ pub trait Tree: Send + Sync {
 
     /// Makes all changes of `batch` or none.
     fn apply(&self, batch: Batch) -> Result<(), Cause>;
+
+    /// What was appended up to the key `up_to` stays as it is for long. An engine that keeps new values elsewhere at first may
+    /// put it where it stays.
+    fn settle(&self, _up_to: &[u8]) -> Result<(), Cause> {
+        Ok(())
+    }
 }
 
 /// Keys of a tree in order, one at a time: nothing is copied that the caller does not copy.

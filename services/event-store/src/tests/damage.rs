@@ -267,8 +267,10 @@ async fn what_an_interrupted_start_left_does_not_stop_the_next() {
 /// Copies the files of a closed store into a new directory.
 fn copied(from: &tempfile::TempDir) -> tempfile::TempDir {
     let to = directory();
-    for name in ["db", "conf", "MARK"] {
-        std::fs::copy(from.path().join(name), to.path().join(name)).expect("copied");
+    for file in std::fs::read_dir(from.path()).expect("listed").map(|entry| entry.expect("an entry").path()) {
+        if file.is_file() && !file.ends_with("LOCK") {
+            std::fs::copy(&file, to.path().join(file.file_name().expect("a name"))).expect("copied");
+        }
     }
     to
 }
