@@ -147,13 +147,7 @@ impl EntityState {
     }
 
     /// The same from the parts of the event that it depends on, for whoever folds many and reads no more of each.
-    pub fn of(
-        revision: Revision,
-        sequence: Sequence,
-        event_type: EventType,
-        kind: EntityKind,
-        object: &Value,
-    ) -> Self {
+    pub fn of(revision: Revision, sequence: Sequence, event_type: EventType, kind: EntityKind, object: &Value) -> Self {
         let (fingerprint, removed) = (fingerprint(object), event_type.removes());
         Self { revision, sequence, fingerprint, removed, whereabouts: Whereabouts::of(kind, object) }
     }

@@ -321,13 +321,7 @@ struct Part {
     whole: bool,
 }
 
-fn read_part(
-    log: &Log,
-    after: Sequence,
-    up_to: Sequence,
-    limit: usize,
-    max_bytes: usize,
-) -> Result<Part, StoreError> {
+fn read_part(log: &Log, after: Sequence, up_to: Sequence, limit: usize, max_bytes: usize) -> Result<Part, StoreError> {
     let (mut events, mut bytes): (Vec<StoredEvent>, usize) = (Vec::new(), 0);
     for block in log.blocks(after, up_to)? {
         let block = match block {
@@ -338,16 +332,15 @@ fn read_part(
         };
         let from = events.last().map_or(after, |event| event.head.sequence);
         for entry in block.entries_after(from).take_while(|entry| entry.sequence <= up_to) {
-            if events.len() >= limit || bytes >= max_bytes {
-                return Ok(Part { events, whole: false });
-            }
-            match history::stored(&entry) {
-                Ok(event) => {
-                    bytes += event.body.len();
-                    events.push(event);
-                }
+            let event = match history::stored(&entry) {
+                Ok(event) => event,
                 Err(_) if !events.is_empty() => return Ok(Part { events, whole: false }),
                 Err(error) => return Err(error),
+            };
+            bytes += event.body.len();
+            events.push(event);
+            if events.len() >= limit || bytes >= max_bytes {
+                return Ok(Part { events, whole: entry.sequence == up_to });
             }
         }
     }

@@ -28,7 +28,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use super::{Batch, Engine, Item, Mark, Marked, Owned, Scan, Tree, Values, chunks::Chunked, mark::MarkFile, tail::Tail};
+use super::{
+    Batch, Engine, Item, Mark, Marked, Owned, Scan, Tree, Values, chunks::Chunked, mark::MarkFile, tail::Tail,
+};
 use crate::{Cause, DurabilityLevel, StoreConfig, StoreError, layout, lock::Lock};
 
 /// sled's data file.

@@ -91,7 +91,8 @@ async fn a_missing_or_a_cut_block_is_found_at_its_sequence(place: Place) {
 async fn a_lost_piece_of_a_large_block_is_found_at_its_sequence(place: Place) {
     let Place::Sled(_) = place else { return };
     for number in 0..3 {
-        let store = damaged(&place.other(), |_| ()).await;
+        // Pieces are what it has once it is in sled.
+        let store = damaged(&place.other(), |tree| tree.settle(&key(5)).expect("settled")).await;
         let pieces = store.engine().tree(layout::LOG_TREE, Values::Small).expect("a tree");
         remove(&*pieces, &layout::chunk_key(&key(4), number));
         assert_found_at(&store, 4).await;

@@ -306,12 +306,7 @@ impl Committer {
 
     /// Steps 1 to 4 of a round; see the head of [`super`]. What nobody waits for need not become durable with it: `all` says
     /// whether somebody waits for more than the log.
-    fn write(
-        &mut self,
-        blocks: &mut [Block],
-        events: Vec<(EntityKey, Unfolded)>,
-        all: bool,
-    ) -> Result<(), StoreError> {
+    fn write(&mut self, blocks: &mut [Block], events: Vec<(EntityKey, Unfolded)>, all: bool) -> Result<(), StoreError> {
         let mut tail = self.tail;
         let commit = blocks.last().map_or(tail.last, |block| block.header.last);
         blocks.iter_mut().for_each(|block| block.header.commit = commit);

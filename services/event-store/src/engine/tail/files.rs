@@ -134,7 +134,10 @@ impl Files {
         }
         let torn = found.split_off(keep);
         if let Some(first) = torn.first() {
-            tracing::warn!(records = torn.len(), "cut off the end of an append that was not finished; nobody was told of it");
+            tracing::warn!(
+                records = torn.len(),
+                "cut off the end of an append that was not finished; nobody was told of it"
+            );
             let from = first.after_gap.unwrap_or(first.place.at);
             for file in self.files.iter_mut().filter(|file| file.number >= first.place.number) {
                 let start = if file.number == first.place.number { from } else { 0 };
@@ -144,7 +147,8 @@ impl Files {
                 file.left = found.iter().filter(|record| record.place.number == file.number).count();
             }
         }
-        let removed = found.extract_if(.., |record| record.removed).map(|record| record.place.number).collect::<Vec<_>>();
+        let removed =
+            found.extract_if(.., |record| record.removed).map(|record| record.place.number).collect::<Vec<_>>();
         removed.into_iter().for_each(|number| self.forget(number));
         Ok(found)
     }

@@ -1,7 +1,12 @@
 use std::fs;
 
 use super::*;
-use crate::{MemoryDisk, block::Block, chain::Link, engine::{Engine, Values}};
+use crate::{
+    MemoryDisk,
+    block::Block,
+    chain::Link,
+    engine::{Engine, Values},
+};
 use event_model::Sequence;
 
 /// A tail in a folder, on a tree in memory.
@@ -23,7 +28,8 @@ impl Fixture {
     }
 
     fn only_file(&self) -> std::path::PathBuf {
-        let mut files: Vec<_> = fs::read_dir(self.folder.path()).expect("listed").map(|e| e.expect("entry").path()).collect();
+        let mut files: Vec<_> =
+            fs::read_dir(self.folder.path()).expect("listed").map(|e| e.expect("entry").path()).collect();
         assert_eq!(files.len(), 1);
         files.remove(0)
     }
