@@ -2,13 +2,16 @@
 //!
 //! # Durability
 //!
-//! [`SledEngine::make_durable`] is the only place where anything becomes durable, in two steps, each against its own crash:
+//! [`make_durable`] is the only place where anything in sled becomes durable, in two steps, each against its own crash:
 //!
 //! 1. `flush`: sled writes its buffers to the file and calls `sync_file_range`. Without it, **kill -9** loses what is
 //!    still in our memory. It does not survive a power cut: `sync_file_range` neither writes the file's metadata (its
 //!    size, above all) nor empties the cache of the disk.
 //! 2. `fdatasync` of `db`, sled's only data file: metadata that is needed to read it, and the disk's cache. Without it,
 //!    a **power cut** loses what was acknowledged. [`DurabilityLevel::ProcessCrash`] leaves this step out, and nothing else.
+//!
+//! The end of the log is not in sled, but in [files of its own](super::tail), which have an `fdatasync` of theirs. So a commit of
+//! events alone ([`Engine::make_appends_durable`]) waits for nothing that others have written to sled.
 //!
 //! sled's periodic flusher runs too, but only because it is the one thread that cleans segments; nobody waits for it.
 //!
@@ -23,13 +26,14 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use super::{
     Engine, Item, Mark, Marked, Owned, Scan, Tree, Values,
     chunks::{Batch, Chunked, Pieces},
     mark::MarkFile,
+    tail::Tail,
 };
 use crate::{Cause, DurabilityLevel, StoreConfig, StoreError, layout, lock::Lock};
 
@@ -48,7 +52,9 @@ pub struct SledEngine {
     db: sled::Db,
     /// Those that are open, by name: who writes to one of them knows of all others who do.
     large: Mutex<HashMap<String, Arc<Chunked>>>,
-    data: File,
+    data: Arc<File>,
+    /// The tree of the log, once it was opened.
+    log: OnceLock<Arc<Tail>>,
     mark: Mutex<MarkFile>,
     durability: DurabilityLevel,
     _lock: Lock,
@@ -72,15 +78,43 @@ impl SledEngine {
         let data = File::options().write(true).open(path.join(DATA_FILE)).map_err(failed(path, "open sled's data"))?;
         sync_names(path).map_err(failed(path, "sync the directory"))?;
         let mark = Mutex::new(MarkFile::at(path));
+        let (data, log) = (Arc::new(data), OnceLock::new());
         Ok(Self {
             path: path.clone(),
             db,
             large: Mutex::default(),
             data,
+            log,
             mark,
             durability: config.durability,
             _lock: lock,
         })
+    }
+
+    /// The log: its end beside sled, the rest in it.
+    fn log(&self, tree: sled::Tree) -> Result<Arc<Tail>, Cause> {
+        if let Some(log) = self.log.get() {
+            return Ok(Arc::clone(log));
+        }
+        let (db, data, durability) = (self.db.clone(), Arc::clone(&self.data), self.durability);
+        let below = Arc::new(Chunked::new(Box::new(tree)));
+        let log = Tail::open(&self.path, below, Box::new(move || make_durable(&db, &data, durability)))?;
+        Ok(Arc::clone(self.log.get_or_init(|| Arc::new(log))))
+    }
+
+    fn sync_tail(&self) -> Result<(), Cause> {
+        self.log.get().map_or(Ok(()), |log| log.sync(self.durability == DurabilityLevel::PowerLoss))
+    }
+}
+
+/// See the head of this file.
+fn make_durable(db: &sled::Db, data: &File, durability: DurabilityLevel) -> Result<(), Cause> {
+    // Prevents the loss by kill -9: out of our memory.
+    db.flush().map_err(cause)?;
+    match durability {
+        // Prevents the loss by a power cut: out of the memories of the kernel and the disk.
+        DurabilityLevel::PowerLoss => data.sync_data().map_err(cause),
+        DurabilityLevel::ProcessCrash => Ok(()),
     }
 }
 
@@ -89,6 +123,7 @@ impl Engine for SledEngine {
         let tree = self.db.open_tree(name).map_err(cause)?;
         Ok(match values {
             Values::Small => Arc::new(tree),
+            Values::Large if name == layout::LOG_TREE => Arc::new(self.log(tree)?),
             Values::Large => {
                 let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
                 let chunked = large.entry(name.to_owned()).or_insert_with(|| Arc::new(Chunked::new(Box::new(tree))));
@@ -99,13 +134,12 @@ impl Engine for SledEngine {
 
     /// See the head of this file.
     fn make_durable(&self) -> Result<(), Cause> {
-        // Prevents the loss by kill -9: out of our memory.
-        self.db.flush().map_err(cause)?;
-        match self.durability {
-            // Prevents the loss by a power cut: out of the memories of the kernel and the disk.
-            DurabilityLevel::PowerLoss => self.data.sync_data().map_err(cause),
-            DurabilityLevel::ProcessCrash => Ok(()),
-        }
+        self.sync_tail()?;
+        make_durable(&self.db, &self.data, self.durability)
+    }
+
+    fn make_appends_durable(&self) -> Result<(), Cause> {
+        self.sync_tail()
     }
 
     fn mark(&self, mark: &Mark, firmly: bool) -> Result<(), Cause> {

@@ -381,7 +381,8 @@ async fn an_import_that_does_not_come_next_changes_nothing(place: Place) {
     let store = place.open();
     fill(&store, 3, 3, 9).await;
     let events = bodies(&all(&store).await);
-    let copy = place.other().open();
+    let other = place.other();
+    let copy = other.open();
     copy.import(Sequence(1), events[..4].to_vec()).await.expect("imported");
     for (first, some) in [(1, &events[..4]), (6, &events[5..]), (4, &events[4..])] {
         let refused = copy.import(Sequence(first), some.to_vec()).await;

@@ -1,0 +1,172 @@
+use std::fs;
+
+use super::*;
+use crate::{
+    MemoryDisk,
+    block::Block,
+    chain::Link,
+    engine::{Engine, Values},
+};
+use event_model::Sequence;
+
+/// A tail in a folder, on a tree in memory.
+struct Fixture {
+    folder: tempfile::TempDir,
+    below: Arc<dyn Tree>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let engine = MemoryDisk::default().attach().expect("attached");
+        let below = engine.tree(layout::LOG_TREE, Values::Large).expect("a tree");
+        Self { folder: tempfile::tempdir().expect("a folder"), below }
+    }
+
+    fn open(&self) -> Arc<Tail> {
+        let below = Arc::clone(&self.below);
+        Arc::new(Tail::open(self.folder.path(), below, Box::new(|| Ok(()))).expect("opened"))
+    }
+
+    fn only_file(&self) -> std::path::PathBuf {
+        let mut files: Vec<_> =
+            fs::read_dir(self.folder.path()).expect("listed").map(|e| e.expect("entry").path()).collect();
+        assert_eq!(files.len(), 1);
+        files.remove(0)
+    }
+}
+
+fn key(sequence: u64) -> Key {
+    layout::block_key(Sequence(sequence))
+}
+
+/// The frame of a block that answers for `first` to `last`.
+fn value(first: u64, last: u64) -> Vec<u8> {
+    let mut block = Block::after(Sequence(first - 1), Link::START, 0, false);
+    (first..=last).for_each(|n| block.push(Sequence::START, 0, format!("{{\"body\":{n}}}").as_bytes()));
+    frame::seal(&key(last), &block.seal_plain())
+}
+
+fn append(tail: &Arc<Tail>, sequence: u64) {
+    let after = (sequence > 1).then(|| key(sequence - 1));
+    let after = after.as_ref().map(|key| &key[..]);
+    assert!(tail.append(after, &key(sequence), &value(sequence, sequence)).expect("written"));
+}
+
+fn keys(tail: &Arc<Tail>) -> Vec<u64> {
+    let mut scan = tail.scan(&key(1), None);
+    let mut keys = Vec::new();
+    while let Some((key, value)) = scan.next().expect("read") {
+        assert!(frame::open(key, value).is_some());
+        keys.push(layout::block_last(key).expect("a block").0);
+    }
+    keys
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut content = fs::read(path).expect("read");
+    content[at] ^= 1;
+    fs::write(path, content).expect("written");
+}
+
+/// Bytes of the record of one block of one event.
+fn record_bytes() -> usize {
+    RECORD_HEAD_BYTES + value(1, 1).len()
+}
+
+#[test]
+fn what_was_appended_is_there_again_and_the_next_goes_on() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=5).for_each(|n| append(&tail, n));
+    tail.sync(true).expect("synced");
+    drop(tail);
+    let tail = fixture.open();
+    assert_eq!(keys(&tail), [1, 2, 3, 4, 5]);
+    assert!(!tail.append(Some(&key(4)), &key(6), &value(6, 6)).expect("looked"), "it ends at 5");
+    append(&tail, 6);
+    assert_eq!(tail.last().expect("read").expect("there").0, key(6));
+}
+
+#[test]
+fn what_moved_below_is_shown_once_before_and_after_a_restart() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=6).for_each(|n| append(&tail, n));
+    tail.put(&key(3), &value(1, 3)).expect("replaced");
+    assert_eq!(keys(&tail), [1, 2, 3, 4, 5, 6]);
+    // A kill between: 1 and 2 are still in the file, and the block of 3 covers them.
+    assert_eq!(keys(&fixture.open()), [3, 4, 5, 6]);
+    tail.remove(&key(2)).expect("removed");
+    tail.remove(&key(1)).expect("removed");
+    tail.settle(&key(5)).expect("settled");
+    assert_eq!(keys(&tail), [3, 4, 5, 6]);
+    assert!(fixture.below.get(&key(5)).expect("read").is_some() && fixture.below.get(&key(6)).expect("read").is_none());
+    assert_eq!(keys(&fixture.open()), [3, 4, 5, 6]);
+}
+
+#[test]
+fn the_last_value_goes_for_good_and_another_may_take_its_place() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=4).for_each(|n| append(&tail, n));
+    tail.remove(&key(4)).expect("removed");
+    tail.remove(&key(3)).expect("removed");
+    assert_eq!(keys(&fixture.open()), [1, 2]);
+    append(&tail, 3);
+    assert_eq!(keys(&fixture.open()), [1, 2, 3]);
+}
+
+#[test]
+fn an_end_that_no_sync_had_reached_is_cut_off_and_stays_away() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    append(&tail, 1);
+    tail.sync(true).expect("synced");
+    // One commit of three blocks, of which the first did not get to the disk whole.
+    (2..=4).for_each(|n| append(&tail, n));
+    drop(tail);
+    flip(&fixture.only_file(), record_bytes() + RECORD_HEAD_BYTES + 30);
+    let tail = fixture.open();
+    assert_eq!(keys(&tail), [1]);
+    append(&tail, 2);
+    drop(tail);
+    assert_eq!(keys(&fixture.open()), [1, 2]);
+}
+
+#[test]
+fn damage_to_what_was_durable_leaves_a_gap_and_nothing_else() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=5).for_each(|n| {
+        append(&tail, n);
+        tail.sync(true).expect("synced");
+    });
+    drop(tail);
+    for at in [BLOCK_KEY_BYTES, BLOCK_KEY_BYTES + 8, RECORD_HEAD_BYTES + 2, RECORD_HEAD_BYTES + 40] {
+        flip(&fixture.only_file(), 2 * record_bytes() + at);
+        assert_eq!(keys(&fixture.open()), [1, 2, 4, 5], "{at}");
+        flip(&fixture.only_file(), 2 * record_bytes() + at);
+    }
+}
+
+#[test]
+fn files_that_nothing_is_left_in_are_written_again_and_what_they_held_does_not_come_back() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    let large = |n: u64| {
+        let mut block = Block::after(Sequence(n - 1), Link::START, 0, false);
+        block.push(Sequence::START, 0, &vec![b'x'; 1 << 20]);
+        frame::seal(&key(n), &block.seal_plain())
+    };
+    for n in 1..=40_u64 {
+        let after = (n > 1).then(|| key(n - 1));
+        assert!(tail.append(after.as_ref().map(|key| &key[..]), &key(n), &large(n)).expect("written"));
+        tail.sync(true).expect("synced");
+        if n % 10 == 0 {
+            tail.settle(&key(n)).expect("settled");
+            let files = fs::read_dir(fixture.folder.path()).expect("listed").count();
+            assert!(files <= 2, "{files} files");
+            assert_eq!(keys(&fixture.open()), (1..=n).collect::<Vec<_>>());
+        }
+    }
+}
