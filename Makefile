@@ -12,7 +12,8 @@ SOAK_MINUTES ?= 10
 SOAK_KILL_EVERY ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-diff bench-live bench-schedule sim bench-log kill-log power-cut damage bootstrap soak soak-kill tree
+.PHONY: help run test ci fmt lint docs schemas deny bench-start bench-delivery bench-fairness bench-kills bench-diff bench-live bench-schedule \
+	sim bench-log kill-log power-cut damage bootstrap soak soak-kill ops-check dist tree
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -51,6 +52,15 @@ deny: ## licences, bans, sources and advisories (needs cargo-deny)
 bench-start: ## seconds from process start to verified deliveries, and from Ctrl-C to the end
 	$(CARGO) build --locked -p expensewire -p tests
 	$(CARGO) run --locked --quiet -p tests --bin bench_start
+
+bench-delivery: ## deliveries to 1, 10 and 100 subscriptions beside a bare client that posts the same bytes; delay, disk and memory
+	$(CARGO) run --release --locked --quiet -p tests --bin bench_delivery
+
+bench-fairness: ## delay of 1,000 healthy subscriptions beside 100 that hang and one that catches up, and without them
+	$(CARGO) run --release --locked --quiet -p tests --bin bench_fairness
+
+bench-kills: ## the dispatcher killed (-9) 200 times while 50 subscriptions, a fifth flaky, receive 20,000 events; fails when a bound does not hold
+	$(CARGO) run --release --locked --quiet -p tests --bin bench_kills
 
 bench-diff: ## what finding the changed reports among a million and ten million costs beside splitting and hashing their lines
 	$(CARGO) run --release --locked --quiet -p tests --bin bench_diff
@@ -92,6 +102,12 @@ soak: ## simulator, service and subscriber in three processes for SOAK_MINUTES; 
 
 soak-kill: ## the same with the service killed (-9) every 20 s
 	$(MAKE) soak SOAK_KILL_EVERY=20
+
+ops-check: ## rules, dashboards, unit, image and manifests under ops/, by the programs that read them; STRICT=1 turns a SKIP into a failure
+	@CARGO=$(CARGO) ops/check
+
+dist: ## the release archive with its checksum, under target/dist (Linux)
+	@CARGO=$(CARGO) ops/dist
 
 tree: ## what the program is built on
 	$(CARGO) tree --locked -p expensewire --edges normal

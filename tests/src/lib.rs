@@ -1,5 +1,6 @@
 //! Tests over the whole: helpers shared by the files under `tests/tests` and by the soak.
 
+pub mod bench_delivery;
 pub mod bench_schedule;
 pub mod log_proof;
 pub mod program;

@@ -46,6 +46,11 @@ impl Running {
         found.await.with_context(|| format!("no line with {wanted:?} within {limit:?}"))?
     }
 
+    /// Kills it (-9) and waits until it is gone.
+    pub async fn killed(mut self) -> Result<()> {
+        self.child.kill().await.context("killing")
+    }
+
     /// Ctrl-C, then the end.
     pub async fn interrupt(&mut self, limit: Duration) -> Result<ExitStatus> {
         let id = self.child.id().context("the program has ended already")?;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use change_engine::delivery::{Limits, Schedule};
+use change_engine::delivery::{Limits, Patience, Schedule};
 use ipnet::IpNet;
+
+use crate::{courier::Kept, guard::Resolver};
 
 /// Attempts at once to one subscription: enough to hide a receiver's latency, few enough that a kill repeats little.
 const MAX_IN_FLIGHT: usize = 32;
@@ -23,10 +25,16 @@ pub struct DispatcherConfig {
     pub allow_http: bool,
     /// Networks that targets may be in though they are private, loopback or otherwise special.
     pub allow_cidrs: Vec<IpNet>,
+    /// What turns names into addresses.
+    pub resolver: Resolver,
     /// This program's version, for `user-agent`.
     pub version: String,
     /// When a failed delivery is tried again.
     pub schedule: Schedule,
+    /// How long a failing endpoint is borne with.
+    pub patience: Patience,
+    /// How much is kept, for people, of what failed.
+    pub kept: Kept,
     /// How much one subscription may hold.
     pub limits: Limits,
     /// Attempts at once to all subscribers.
@@ -39,8 +47,11 @@ impl Default for DispatcherConfig {
             timeout: Duration::from_secs(15),
             allow_http: false,
             allow_cidrs: Vec::new(),
+            resolver: Resolver::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             schedule: Schedule::default(),
+            patience: Patience::default(),
+            kept: Kept::default(),
             limits: Limits { in_flight: MAX_IN_FLIGHT, window: MAX_WINDOW, pending: MAX_PENDING },
             max_connections: MAX_CONNECTIONS,
         }

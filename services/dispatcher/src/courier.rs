@@ -1,57 +1,65 @@
-//! Delivery to one subscription: a loop around the pure [`Outbox`], which decides; here is done what it says.
+//! Delivery to one subscription: a loop around the pure [`Outbox`] and [`Health`], which decide; here is done what they say.
 //!
-//! Each turn of the loop, in this order: records are made durable, then the cursor is written, then the log is read,
-//! then what may start is sent. The order is what holds "at least once": the cursor on disk never passes a delivery that
-//! is neither done nor recorded on disk. Any error of the store ends the courier; its successor starts from the disk.
+//! Each turn of the loop, in this order: records are made durable, then the cursor is handed to the scribe, then the log is
+//! read, then what may start is sent. The order is what holds "at least once": the cursor on disk never passes a delivery
+//! that is neither done nor recorded on disk. Any error of the store ends the courier; its successor starts from the disk.
+//!
+//! A courier with nothing to do waits for its bell ([`crate::feed`]) and has no timer. It owns no connection: it asks the
+//! gate for a pass for each attempt, one at a time ([`crate::gate`]).
 
 mod bookmark;
+mod disabling;
 mod ending;
+mod keeping;
+mod lane;
 mod pace;
 mod standing;
+mod starting;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+pub use self::keeping::Kept;
+pub(crate) use self::lane::Lane;
 
-use bytes::Bytes;
-use change_engine::delivery::{Key, Outbox, Start};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use change_engine::delivery::{Health, Key, Outbox, Start};
 use event_model::{
-    Sequence, Subscription,
-    delivery::{Payload, PendingDelivery, PendingState, Progress},
+    Replay, Sequence, Subscription,
+    delivery::{PendingDelivery, PendingState},
 };
 use event_store::{Durability, SealError};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::{
-    sync::watch,
     task::JoinSet,
     time::{Instant, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
-use self::{bookmark::Bookmark, pace::Pace};
+use self::{bookmark::Bookmark, keeping::Keeping, pace::Pace};
 use crate::{
     error::CourierError,
+    feed::{Bell, Found},
+    gate::Pass,
     metrics::Standing,
     sender::{Answer, Target},
     shared::Shared,
 };
 
-/// Events read from the log at once: one block of it.
+/// Events taken from the feed at once: as much as a page of it holds.
 const READ_BATCH: usize = 64;
+/// Wanted events read ahead for each attempt that may run at once: enough that the next are there when some have ended. An
+/// endpoint that gets one at a time holds little memory.
+const READ_AHEAD: usize = 8;
 /// How long attempts in flight are waited for at a stop. They are abandoned then, and made again at the next start.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// Pause between two looks for tests: every courier's records change the table that is watched for them.
-const TEST_LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// An event that was read and is not delivered.
-struct Held {
-    body: Bytes,
-    logged_at: Timestamp,
-}
 
 /// An attempt that has ended.
 struct Sent {
     start: Start,
     logged_at: Option<Timestamp>,
     answer: Result<Answer, SealError>,
+    is_probe: bool,
 }
 
 enum Flow {
@@ -65,88 +73,119 @@ pub(crate) struct Courier {
     shared: Arc<Shared>,
     subscription: Arc<Subscription>,
     target: Arc<Target>,
+    lane: Lane,
+    /// Under which everything about it is kept.
+    lane_id: Arc<str>,
     outbox: Outbox,
+    health: Health,
     bookmark: Bookmark,
+    keeping: Keeping,
     pace: Pace,
     paced_until: Option<Instant>,
-    held: HashMap<Sequence, Held>,
+    held_until: Option<Timestamp>,
+    /// What is due waits for a pass, or for the disk; either wakes us.
+    waits: bool,
+    /// A pass that we were given and have not used.
+    pass: Option<Pass>,
+    /// Our place in the line for one.
+    in_line: Option<BoxFuture<'static, Pass>>,
     sends: JoinSet<Sent>,
-    tail: watch::Receiver<Sequence>,
-    tests: watch::Receiver<u64>,
-    tests_wanted: bool,
-    tests_looked_at: Instant,
     standing: Standing,
     stood_at: Instant,
     full: bool,
+    suspended: bool,
     /// Whether it was told that the receiver fails.
     failing: bool,
+    /// Of a replay: dead letters that it has not delivered, and those that it has.
+    dead_letters: BTreeSet<Sequence>,
+    revived: Vec<Sequence>,
 }
 
 impl Courier {
-    /// Delivers until `stop`, or until the receiver says that it is gone.
+    /// A courier that is to run; `bell` of the answer wakes it.
+    pub(crate) fn prepare(shared: &Shared, subscription: &Arc<Subscription>) -> (Arc<Bell>, Lane) {
+        // Interest is registered before anything is looked at, so that nothing falls between.
+        let ticket = shared.feed.ticket(subscription);
+        (Arc::clone(&ticket.bell), Lane::Live(ticket))
+    }
+
+    /// The same for a replay.
+    pub(crate) fn prepare_replay(shared: &Shared, subscription: &Arc<Subscription>, replay: Replay) -> Lane {
+        Lane::Replay(shared.feed.stretch(subscription, &Arc::new(replay)))
+    }
+
+    /// Delivers until `stop`, until the receiver says that it is gone, or until a replay is done.
     pub(crate) async fn run(
         shared: Arc<Shared>,
         subscription: Arc<Subscription>,
+        lane: Lane,
         stop: CancellationToken,
     ) -> Result<(), CourierError> {
-        let mut courier = Self::load(shared, subscription).await?;
+        let mut courier = Box::new(Box::pin(Self::load(shared, subscription, lane)).await?);
         courier.deliver(&stop).await?;
-        courier.wind_down().await
+        Box::pin(courier.wind_down()).await
     }
 
-    async fn load(shared: Arc<Shared>, subscription: Arc<Subscription>) -> Result<Self, CourierError> {
-        let id = &subscription.id;
-        // Interest is registered before anything is looked at, so that nothing falls between.
-        let (tail, tests) = (shared.store.tail(), shared.pending.changes());
-        let progress = shared.progress.get(id.as_str()).await?;
-        let progress = progress.unwrap_or_else(|| Progress::starting_after(subscription.start_after));
-        let stored = shared.pending.list(&format!("{id}/")).await?.into_iter().map(|(_, record)| record).collect();
-        let config = &shared.config;
-        let outbox = Outbox::new(
-            id.clone(),
-            subscription.ordering,
-            config.schedule.clone(),
-            config.limits,
-            progress.cursor,
-            stored,
-        );
+    async fn load(shared: Arc<Shared>, subscription: Arc<Subscription>, lane: Lane) -> Result<Self, CourierError> {
+        let (id, lane_id) = (&subscription.id, lane.id(&subscription));
+        let progress = shared.scribe.progress(&lane_id).await?;
+        let progress = progress.unwrap_or_else(|| lane.beginning(&subscription));
+        let stored: Vec<_> =
+            shared.pending.list(&format!("{lane_id}/")).await?.into_iter().map(|(_, record)| record).collect();
+        let dead_letters = lane.dead_letters(&shared, &subscription).await?;
+        let (config, keeping) = (&shared.config, Keeping::of(&stored));
+        let (schedule, limits) = (config.schedule.clone(), lane.limits(config.limits));
+        let outbox = Outbox::new(id.clone(), subscription.ordering, schedule, limits, progress.cursor, stored);
+        let mut health = Health::new(config.patience, limits.in_flight, progress.trouble);
+        let mut pace = Pace::new(lane.rate_per_s(&subscription));
+        if let Some(trouble) = progress.trouble {
+            pace.start_slowly();
+            if subscription.updated_at > trouble.since {
+                health.forgive(Timestamp::now());
+            }
+        }
         let failing = outbox.records().any(|record| record.attempts > 0);
-        let target = Target {
-            subscription: id.clone(),
-            url: subscription.url.clone(),
-            sealed_headers: subscription.sealed_headers.clone(),
-            sealed_secrets: subscription.sealed_secrets.clone(),
-        };
-        debug!(subscription = %id, cursor = %progress.cursor, "delivery starts");
-        Ok(Self {
-            target: Arc::new(target),
-            pace: Pace::new(subscription.rate_per_s),
-            bookmark: Bookmark::new(progress),
+        debug!(subscription = %id, lane = %lane_id, cursor = %progress.cursor, "delivery starts");
+        let mut courier = Self {
+            target: Arc::new(Target::of(&subscription)),
+            bookmark: Bookmark::new(progress, Arc::clone(lane.bell())),
+            failing,
+            pace,
+            keeping,
+            health,
             outbox,
+            lane,
+            lane_id,
+            dead_letters,
+            revived: Vec::new(),
             shared,
             subscription,
             paced_until: None,
-            held: HashMap::new(),
+            held_until: None,
+            waits: false,
+            pass: None,
+            in_line: None,
             sends: JoinSet::new(),
-            tail,
-            tests,
-            tests_wanted: false,
-            tests_looked_at: Instant::now(),
             standing: Standing::default(),
             stood_at: Instant::now(),
             full: false,
-            failing,
-        })
+            suspended: false,
+        };
+        courier.note_health();
+        Ok(courier)
     }
 
     async fn deliver(&mut self, stop: &CancellationToken) -> Result<(), CourierError> {
         loop {
             self.outbox.relieve(Timestamp::now());
-            self.save(None).await?;
-            self.look_for_tests().await?;
+            self.save().await?;
+            self.look_for_errands().await?;
             let more = self.read().await?;
+            if self.is_at_its_end().await? {
+                return Ok(());
+            }
             self.start_what_may().await?;
-            self.note_standing();
+            self.note_standing().await?;
             let wake = self.wake_at();
             tokio::select! {
                 biased;
@@ -156,130 +195,98 @@ impl Courier {
                         return Ok(());
                     }
                 }
-                () = std::future::ready(()), if more => {}
-                Ok(()) = self.tail.changed() => {}
-                Ok(()) = self.tests.changed(), if !self.tests_wanted => self.tests_wanted = true,
-                () = sleep_until(wake) => {}
+                pass = async { self.in_line.as_mut().expect("the branch is guarded").await }, if self.in_line.is_some() => {
+                    (self.pass, self.in_line) = (Some(pass), None);
+                }
+                () = std::future::ready(()), if more => tokio::task::yield_now().await,
+                () = self.lane.bell().rung() => {}
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
     }
 
     /// Stores what must be stored: records first and durably, then the cursor that relies on them.
-    async fn save(&mut self, cursor: Option<Durability>) -> Result<(), CourierError> {
+    async fn save(&mut self) -> Result<(), CourierError> {
+        self.bury_no_more().await?;
         let unsaved = self.outbox.take_unsaved();
         if !unsaved.is_empty() {
-            for (key, record) in &unsaved {
-                if let (Key::Event(sequence), Some(_)) = (key, record) {
-                    self.held.remove(sequence);
-                }
-            }
+            let unsaved: Vec<_> = unsaved.into_iter().map(|(key, record)| (key, self.to_store(record))).collect();
             // A deletion that is lost costs a repetition; a record that is lost costs the delivery.
-            let durable = unsaved.iter().any(|(_, record)| record.is_some());
+            let must_last = |record: &Option<PendingDelivery>| {
+                record.as_ref().is_some_and(|record| !matches!(record.state, PendingState::Done { .. }))
+            };
+            let durable = unsaved.iter().any(|(_, record)| must_last(record));
             let durability = if durable { Durability::Durable } else { Durability::Relaxed };
-            let id = &self.subscription.id;
-            let changes = unsaved.into_iter().map(|(key, record)| (key.in_table(id), record)).collect();
+            let surplus = self.keeping.surplus(&unsaved, &self.shared.config.kept, Timestamp::now());
+            let changes = unsaved.into_iter().chain(surplus.into_iter().map(|key| (key, None)));
+            let changes = changes.map(|(key, record)| (key.in_table(&self.lane_id), record)).collect();
             self.shared.pending.apply(changes, durability).await?;
             self.outbox.saved();
         }
-        self.bookmark.move_to(self.outbox.cursor());
-        let due = self.bookmark.due_at().is_some_and(|at| at <= Instant::now()).then_some(Durability::Relaxed);
-        if let Some(durability) = cursor.or(due) {
-            self.bookmark.write(&self.shared.progress, &self.subscription.id, durability).await?;
-        }
+        let (cursor, done_above) = (self.outbox.cursor(), self.outbox.done_above_cursor());
+        self.bookmark.move_to(cursor, done_above, &self.shared.scribe, &self.lane_id);
         Ok(())
     }
 
-    async fn look_for_tests(&mut self) -> Result<(), CourierError> {
-        if !self.tests_wanted || self.tests_looked_at + TEST_LOOK_INTERVAL > Instant::now() {
+    /// What people asked for: tests, and dead letters that are to be sent again.
+    async fn look_for_errands(&mut self) -> Result<(), CourierError> {
+        if !self.lane.bell().take_errand() {
             return Ok(());
         }
-        (self.tests_wanted, self.tests_looked_at) = (false, Instant::now());
-        for (_, record) in self.shared.pending.list(&format!("{}/test-", self.subscription.id)).await? {
-            self.outbox.add_test(record);
+        for (_, record) in self.shared.pending.list(&format!("{}/", self.lane_id)).await? {
+            if record.state.is_open() {
+                self.keeping.forget(&Key::of(&record.payload));
+                self.outbox.add_asked(record);
+            }
         }
         Ok(())
     }
 
     /// Reads one batch, if there is room and something to read; whether there is more.
     async fn read(&mut self) -> Result<bool, CourierError> {
-        let last = *self.tail.borrow_and_update();
-        let room = self.outbox.room();
         self.note_fullness();
-        if room == 0 || self.outbox.read_up_to() >= last {
+        let ahead = (self.health.width() * READ_AHEAD).saturating_sub(self.outbox.open());
+        let room = self.outbox.room().min(ahead);
+        if room == 0 {
             return Ok(false);
         }
-        let events = self.shared.store.read_after(self.outbox.read_up_to(), room.min(READ_BATCH)).await?;
-        let Some(up_to) = events.last().map(|event| event.head.sequence) else { return Ok(false) };
-        let mut wanted = Vec::new();
-        for event in events {
-            if self.subscription.filter.wants(&event.head) {
-                wanted.push(Payload::of(&event.head));
-                let held = Held { logged_at: event.head.observed_at(), body: event.body };
-                self.held.insert(event.head.sequence, held);
-            }
-        }
-        self.outbox.read(up_to, wanted, Timestamp::now());
-        Ok(up_to < last && self.outbox.room() > 0)
-    }
-
-    async fn start_what_may(&mut self) -> Result<(), CourierError> {
-        self.paced_until = None;
         let now = Timestamp::now();
-        while self.outbox.can_start(now) {
-            if let Err(at) = self.pace.take() {
-                self.paced_until = Some(at);
-                return Ok(());
+        match self.lane.read(self.outbox.read_up_to(), room.min(READ_BATCH)).await? {
+            Found::CaughtUp(up_to) => {
+                if up_to > self.outbox.read_up_to() {
+                    self.outbox.read::<Arc<_>>(up_to, Vec::new(), now);
+                }
+                Ok(false)
             }
-            let Some(start) = self.outbox.start(now) else { return Ok(()) };
-            self.send(start).await?;
+            Found::Items { items, up_to } => {
+                let wanted = items.iter().map(|item| Arc::clone(&item.payload)).collect();
+                self.outbox.read(up_to, wanted, now);
+                Ok(true)
+            }
         }
-        Ok(())
-    }
-
-    async fn send(&mut self, start: Start) -> Result<(), CourierError> {
-        let (id, found) = match &start.payload {
-            Payload::Event { id, sequence, .. } => (id.clone(), self.body(*sequence).await?),
-            Payload::Test { id, body } => (id.clone(), Some((Bytes::from(body.clone()), None))),
-        };
-        let Some((body, logged_at)) = found else {
-            error!(subscription = %self.subscription.id, event = %id, "the log no longer has this event: given up");
-            self.shared.metrics.dead_letters.inc();
-            self.outbox.give_up(&start.key, Timestamp::now());
-            return Ok(());
-        };
-        let (shared, target) = (Arc::clone(&self.shared), Arc::clone(&self.target));
-        self.sends.spawn(async move {
-            let answer = shared.sender.send(&target, &id, body).await;
-            Sent { start, logged_at, answer }
-        });
-        Ok(())
-    }
-
-    /// The body of an event and when it came into the log: from memory, or from the log when it was put off.
-    async fn body(&self, sequence: Sequence) -> Result<Option<(Bytes, Option<Timestamp>)>, CourierError> {
-        if let Some(held) = self.held.get(&sequence) {
-            return Ok(Some((held.body.clone(), Some(held.logged_at))));
-        }
-        let event = self.shared.store.event(sequence).await?;
-        Ok(event.map(|event| (event.body, Some(event.head.observed_at()))))
     }
 
     /// Waits a little for what is in flight, then stores where it stands.
     async fn wind_down(&mut self) -> Result<(), CourierError> {
+        (self.pass, self.in_line) = (None, None);
+        // One that slept has not looked at what it did not want.
+        if self.lane.is_live() && !self.outbox.holds_any() {
+            self.read().await?;
+        }
         let deadline = Instant::now() + STOP_GRACE;
         while let Ok(Some(sent)) = timeout_at(deadline, self.sends.join_next()).await {
             match sent {
                 Ok(sent) => {
                     if let Flow::Told = self.ended(sent).await? {
-                        self.save(None).await?;
+                        self.save().await?;
                     }
                 }
                 Err(failed) => warn!(subscription = %self.subscription.id, %failed, "an attempt was lost at the stop"),
             }
         }
         self.sends.abort_all();
-        self.save(None).await?;
-        self.save(Some(Durability::Durable)).await?;
+        self.save().await?;
+        self.save().await?;
         debug!(subscription = %self.subscription.id, cursor = %self.outbox.cursor(), "delivery stops");
         Ok(())
     }
@@ -289,6 +296,9 @@ impl Drop for Courier {
     fn drop(&mut self) {
         if self.full {
             self.shared.metrics.full.dec();
+        }
+        if self.suspended && self.lane.is_live() {
+            self.shared.metrics.suspended.dec();
         }
     }
 }

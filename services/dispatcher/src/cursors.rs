@@ -7,15 +7,16 @@
 use std::collections::HashMap;
 
 use event_model::{
-    AccountName, EntityKind, Event, EventType, Sequence, Subject, Subscription, SubscriptionId,
+    AccountName, EntityKind, Event, EventType, Replay, Sequence, Subject, Subscription, SubscriptionId,
     catalogue::SubscriptionHistoryCut,
     delivery::{Payload, PendingDelivery, Progress},
+    replay::ReplayState,
     subscription::Status,
 };
 use event_store::{EventStore, StoreError, TableName};
 use serde_json::json;
 
-use crate::{courier::is_dead, notices};
+use crate::notices;
 
 /// Where one subscription stands.
 #[derive(Clone, Debug)]
@@ -42,19 +43,36 @@ impl Place {
 pub async fn places(store: &EventStore) -> Result<Vec<Place>, StoreError> {
     // The progress before the records: whatever the cursor that is read has passed is in a record by then, or done.
     let progress: HashMap<_, _> = store.table::<Progress>(TableName::Progress).list("").await?.into_iter().collect();
+    let replays = store.table::<Replay>(TableName::Replays).list("").await?;
+    let replayed = oldest_replayed(replays.into_iter().map(|(_, replay)| replay), &progress);
     let oldest = oldest_put_off(store.table::<PendingDelivery>(TableName::Pending).list("").await?);
     let subscriptions = store.table::<Subscription>(TableName::Subscriptions).list("").await?;
     let place = |(id, subscription): (String, Subscription)| {
         let cursor = progress.get(&id).map_or(subscription.start_after, |progress| progress.cursor);
         let before = oldest.get(&subscription.id).map(|sequence| Sequence(sequence.0.saturating_sub(1)));
-        Place { needs_after: before.map_or(cursor, |before| before.min(cursor)), cursor, subscription }
+        let needs = [Some(cursor), before, replayed.get(&subscription.id).copied()];
+        Place { needs_after: needs.into_iter().flatten().min().unwrap_or(cursor), cursor, subscription }
     };
     Ok(subscriptions.into_iter().map(place).collect())
 }
 
+/// Where the replays stand that go on.
+fn oldest_replayed(
+    replays: impl Iterator<Item = Replay>,
+    progress: &HashMap<String, Progress>,
+) -> HashMap<SubscriptionId, Sequence> {
+    let mut oldest = HashMap::new();
+    for replay in replays.filter(|replay| replay.state == ReplayState::Running) {
+        let cursor = progress.get(replay.id.as_str()).map_or(replay.after, |progress| progress.cursor);
+        let known = oldest.entry(replay.subscription).or_insert(cursor);
+        *known = (*known).min(cursor);
+    }
+    oldest
+}
+
 fn oldest_put_off(pending: Vec<(String, PendingDelivery)>) -> HashMap<SubscriptionId, Sequence> {
     let mut oldest = HashMap::new();
-    for (_, record) in pending.into_iter().filter(|(_, record)| !is_dead(record)) {
+    for (_, record) in pending.into_iter().filter(|(_, record)| record.state.is_open()) {
         if let Payload::Event { sequence, .. } = &record.payload {
             let known = oldest.entry(record.subscription).or_insert(*sequence);
             *known = (*known).min(*sequence);

@@ -2,33 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use event_model::EventId;
+use event_model::{EventId, subscription::is_reserved_header};
 use event_store::SealError;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use zeroize::Zeroizing;
 
 pub(crate) const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 pub(crate) const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 pub(crate) const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-
-/// Headers that a subscription may not set: ours, and those that say how the message is framed or routed.
-const RESERVED: [&str; 13] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "accept-encoding",
-];
-/// Families of such headers.
-const RESERVED_PREFIXES: [&str; 3] = ["webhook-", "proxy-", "ce-"];
 
 /// What this program, in this version, calls itself.
 pub(crate) fn agent(version: &str) -> HeaderValue {
@@ -47,7 +28,10 @@ pub(crate) fn own(
 ) -> Result<HeaderMap, SealError> {
     let mut headers = HeaderMap::new();
     for (text, sealed) in sealed {
-        let Some(name) = HeaderName::try_from(text.as_str()).ok().filter(|name| !is_reserved(name)) else { continue };
+        let Some(name) = HeaderName::try_from(text.as_str()).ok().filter(|name| !is_reserved_header(name.as_str()))
+        else {
+            continue;
+        };
         let opened = open(text, sealed)?;
         let Ok(mut value) = HeaderValue::from_bytes(&opened) else { continue };
         // People put credentials into them.
@@ -57,24 +41,22 @@ pub(crate) fn own(
     Ok(headers)
 }
 
-/// Adds what is ours and what belongs to one attempt; it stands before what a subscription says.
+/// Adds what is ours and what belongs to one attempt; it stands before what a subscription says. `described` are the headers
+/// that say what the body is.
 pub(crate) fn stamp(
     headers: &mut HeaderMap,
+    described: &[(HeaderName, HeaderValue)],
     agent: &HeaderValue,
     id: &EventId,
     timestamp_s: i64,
     signatures: &[String],
 ) {
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.extend(described.iter().cloned());
     headers.insert(USER_AGENT, agent.clone());
     let value = |text: &str| HeaderValue::try_from(text).expect("ids, numbers and base64 are visible ASCII");
     headers.insert(WEBHOOK_ID, value(id.as_str()));
     headers.insert(WEBHOOK_TIMESTAMP, value(&timestamp_s.to_string()));
     headers.insert(WEBHOOK_SIGNATURE, value(&signatures.join(" ")));
-}
-
-fn is_reserved(name: &HeaderName) -> bool {
-    RESERVED.contains(&name.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -86,6 +68,9 @@ mod tests {
         let own = [
             ("Authorization", "Bearer x"),
             ("Webhook-Id", "evil"),
+            ("webhook_id", "evil"),
+            ("Ce-Type", "evil"),
+            ("Connection", "webhook-id"),
             ("Content-Type", "text/plain"),
             ("HOST", "internal"),
             ("User-Agent", "me"),
@@ -97,6 +82,7 @@ mod tests {
         let mut headers = super::own(&own, open).expect("opened");
         stamp(
             &mut headers,
+            &[(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
             &agent("1.2.3"),
             &"evt_1".parse().expect("id"),
             17,

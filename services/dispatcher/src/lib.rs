@@ -1,13 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+pub mod challenge;
 mod config;
 mod courier;
 pub mod cursors;
 mod error;
+mod feed;
+mod format;
+mod gate;
 pub mod guard;
 mod headers;
 mod metrics;
 mod notices;
+mod scribe;
 mod sender;
 mod shared;
 pub mod signature;
@@ -15,11 +20,12 @@ mod supervisor;
 
 use std::sync::Arc;
 
-pub use change_engine::delivery::{Limits, Schedule};
+pub use change_engine::delivery::{Limits, Patience, Schedule};
 use event_store::{EventStore, Sealer};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::{config::DispatcherConfig, error::DispatcherError, metrics::Metrics};
+pub use self::{config::DispatcherConfig, courier::Kept, error::DispatcherError, metrics::Metrics};
 
 /// Delivers the log of `store` to its active subscriptions until `stop`, then returns within 3 seconds.
 ///
@@ -37,5 +43,14 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), DispatcherError> {
     let shared = Arc::new(shared::Shared::new(config, store, sealer, metrics)?);
-    supervisor::Supervisor::new(shared, stop).run().await.map_err(DispatcherError::Store)
+    // Dropped at the end, or with this future: then they end too.
+    let mut helpers = JoinSet::new();
+    let (reading, writing) = (Arc::clone(&shared), Arc::clone(&shared));
+    helpers.spawn(async move { reading.feed.follow().await });
+    helpers.spawn(async move { writing.scribe.run().await });
+    let ended = supervisor::Supervisor::new(Arc::clone(&shared), stop).run().await;
+    helpers.shutdown().await;
+    // The couriers have told the scribe where they stand.
+    let written = shared.scribe.flush().await;
+    ended.and(written).map_err(DispatcherError::Store)
 }

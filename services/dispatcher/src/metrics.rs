@@ -28,6 +28,7 @@ pub struct Metrics {
     subscriptions: IntGaugeVec,
     pub(crate) dead_letters: IntGauge,
     pub(crate) full: IntGauge,
+    pub(crate) suspended: IntGauge,
     events_appended: IntCounterVec,
 }
 
@@ -87,6 +88,13 @@ impl Metrics {
                 IntGauge::with_opts(opts(
                     "subscriptions_full",
                     "Subscriptions whose cursor stands because as many deliveries as may be are pending",
+                ))?,
+            )?,
+            suspended: registered(
+                registry,
+                IntGauge::with_opts(opts(
+                    "subscriptions_suspended",
+                    "Subscriptions whose receiver keeps failing and is only probed now and then",
                 ))?,
             )?,
             events_appended,

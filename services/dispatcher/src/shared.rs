@@ -1,17 +1,20 @@
 //! What all couriers share.
 
-use event_model::{
-    Subscription,
-    delivery::{PendingDelivery, Progress},
-};
+use std::sync::Arc;
+
+use event_model::{Subscription, delivery::PendingDelivery};
 use event_store::{EventStore, Sealer, Table, TableName};
 
-use crate::{DispatcherConfig, DispatcherError, Metrics, metrics::Boards, sender::Sender};
+use crate::{
+    DispatcherConfig, DispatcherError, Metrics, feed::Feed, gate::Gate, metrics::Boards, scribe::Scribe, sender::Sender,
+};
 
 pub(crate) struct Shared {
     pub(crate) subscriptions: Table<Subscription>,
-    pub(crate) progress: Table<Progress>,
     pub(crate) pending: Table<PendingDelivery>,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) gate: Gate,
+    pub(crate) scribe: Scribe,
     pub(crate) sender: Sender,
     pub(crate) store: EventStore,
     pub(crate) metrics: Metrics,
@@ -28,8 +31,10 @@ impl Shared {
     ) -> Result<Self, DispatcherError> {
         Ok(Self {
             subscriptions: store.table(TableName::Subscriptions),
-            progress: store.table(TableName::Progress),
             pending: store.table(TableName::Pending),
+            feed: Arc::new(Feed::new(&store)),
+            gate: Gate::new(config.max_connections),
+            scribe: Scribe::new(store.table(TableName::Progress)),
             sender: Sender::new(&config, sealer)?,
             store,
             metrics,

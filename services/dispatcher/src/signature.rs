@@ -1,30 +1,13 @@
-//! Standard Webhooks 1.0.0 signatures, symmetric scheme (`v1`): base64 of HMAC-SHA256 over `id.timestamp.body`.
+//! Standard Webhooks 1.0.0 signatures over `id.timestamp.body`: `v1`, base64 of HMAC-SHA256 under a shared secret, and
+//! `v1a`, base64 of ed25519 (RFC 8032) under a key whose public half the receiver has.
 //!
 //! The receiver checks the timestamp too, so an attempt that is repeated later is signed anew; the id stays.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+pub use event_model::secret::{InvalidSecret, parse_public_key, parse_secret};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::Zeroizing;
-
-/// What a secret's text begins with.
-const SECRET_PREFIX: &str = "whsec_";
-/// Bytes that a secret has, as the specification asks; the libraries of receivers do not check it.
-const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-
-/// A text that is no signing secret. It never shows the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidSecret {
-    /// It does not begin as a secret does.
-    #[error("a signing secret begins with whsec_")]
-    Prefix,
-    /// What follows is not base64.
-    #[error("what follows whsec_ is not base64")]
-    Base64,
-    /// Too short to be safe, or too long.
-    #[error("a signing secret has 24 to 64 bytes, this one {0}")]
-    Length(usize),
-}
 
 /// Which check of a signed message fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,11 +21,11 @@ pub enum VerifyFailure {
     /// Newer than the tolerance.
     #[error("webhook-timestamp is {0} s ahead, more than is allowed")]
     TooNew(i64),
-    /// `webhook-signature` has no `v1,…` in it.
-    #[error("webhook-signature has no v1 signature")]
-    NoSignature,
+    /// `webhook-signature` has no signature of the kind that is checked, `v1,…` or `v1a,…`.
+    #[error("webhook-signature has no {0} signature")]
+    NoSignature(&'static str),
     /// None of its signatures fits: another secret, or id, timestamp or body were altered.
-    #[error("no signature fits: another secret, or the id, timestamp or body were altered")]
+    #[error("no signature fits: another secret or key, or the id, timestamp or body were altered")]
     Mismatch,
 }
 
@@ -50,6 +33,13 @@ pub enum VerifyFailure {
 pub fn sign(secret: &[u8], id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let tag = mac(secret, id, &timestamp_s.to_string(), body).finalize().into_bytes();
     format!("v1,{}", STANDARD.encode(tag))
+}
+
+/// The signature `v1a,…` of the same under the seed of an ed25519 key; `None` when it has not 32 bytes.
+pub fn sign_ed25519(seed: &[u8], id: &str, timestamp_s: i64, body: &[u8]) -> Option<String> {
+    let key = SigningKey::from_bytes(seed.try_into().ok()?);
+    let signature = key.sign(&signed_content(id, &timestamp_s.to_string(), body));
+    Some(format!("v1a,{}", STANDARD.encode(signature.to_bytes())))
 }
 
 /// Checks a message as a receiver does. `timestamp` and `signature_header` are the headers as received; the message may
@@ -66,6 +56,33 @@ pub fn verify(
     now_s: i64,
     tolerance_s: i64,
 ) -> Result<(), VerifyFailure> {
+    check_time(timestamp, now_s, tolerance_s)?;
+    // Over the text of the timestamp as it came: `+5` and `05` are not what was signed as `5`.
+    any_fits(signature_header, "v1", |tag| mac(secret, id, timestamp, body).verify_slice(tag).is_ok())
+}
+
+/// The same for `v1a` and a public key of 32 bytes. Signatures that fit other texts too are refused (RFC 8032, section 8.4
+/// and "verify strict" of the ed25519 library).
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_ed25519(
+    public_key: &[u8; 32],
+    id: &str,
+    timestamp: &str,
+    signature_header: &str,
+    body: &[u8],
+    now_s: i64,
+    tolerance_s: i64,
+) -> Result<(), VerifyFailure> {
+    check_time(timestamp, now_s, tolerance_s)?;
+    let key = VerifyingKey::from_bytes(public_key).map_err(|_| VerifyFailure::Mismatch)?;
+    let content = signed_content(id, timestamp, body);
+    let fits = |bytes: &[u8]| Signature::from_slice(bytes).is_ok_and(|one| key.verify_strict(&content, &one).is_ok());
+    any_fits(signature_header, "v1a", fits)
+}
+
+fn check_time(timestamp: &str, now_s: i64, tolerance_s: i64) -> Result<(), VerifyFailure> {
     let sent_s: i64 = timestamp.parse().map_err(|_| VerifyFailure::Timestamp)?;
     let age_s = now_s.saturating_sub(sent_s);
     if age_s > tolerance_s {
@@ -74,25 +91,23 @@ pub fn verify(
     if age_s < tolerance_s.saturating_neg() {
         return Err(VerifyFailure::TooNew(age_s.saturating_neg()));
     }
-    let mut signatures = signature_header.split(' ').filter_map(|one| one.strip_prefix("v1,")).peekable();
+    Ok(())
+}
+
+fn any_fits(header: &str, version: &'static str, fits: impl Fn(&[u8]) -> bool) -> Result<(), VerifyFailure> {
+    let of_version =
+        |one: &'_ str| one.split_once(',').filter(|(known, _)| *known == version).map(|(_, text)| text.to_owned());
+    let mut signatures = header.split(' ').filter_map(of_version).peekable();
     if signatures.peek().is_none() {
-        return Err(VerifyFailure::NoSignature);
+        return Err(VerifyFailure::NoSignature(version));
     }
-    // Over the text of the timestamp as it came: `+5` and `05` are not what was signed as `5`.
-    let fits = |encoded: &str| {
-        STANDARD.decode(encoded).is_ok_and(|tag| mac(secret, id, timestamp, body).verify_slice(&tag).is_ok())
-    };
+    let fits = |encoded: String| STANDARD.decode(encoded).is_ok_and(|bytes| fits(&bytes));
     if signatures.any(fits) { Ok(()) } else { Err(VerifyFailure::Mismatch) }
 }
 
-/// The raw bytes of a secret written `whsec_` and base64.
-///
-/// # Errors
-/// When it is not written so, or has fewer than 24 or more than 64 bytes.
-pub fn parse_secret(text: &str) -> Result<Zeroizing<Vec<u8>>, InvalidSecret> {
-    let encoded = text.strip_prefix(SECRET_PREFIX).ok_or(InvalidSecret::Prefix)?;
-    let secret = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| InvalidSecret::Base64)?);
-    if SECRET_BYTES.contains(&secret.len()) { Ok(secret) } else { Err(InvalidSecret::Length(secret.len())) }
+/// What is signed, in one piece: ed25519 reads it twice.
+fn signed_content(id: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
+    [id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat()
 }
 
 fn mac(secret: &[u8], id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
@@ -136,18 +151,34 @@ mod tests {
         assert_eq!(check(sent, SIGNATURE, BODY, SENT_S + 301), Err(VerifyFailure::TooOld(301)));
         assert_eq!(check(sent, SIGNATURE, BODY, SENT_S - 301), Err(VerifyFailure::TooNew(301)));
         assert_eq!(check("soon", SIGNATURE, BODY, SENT_S), Err(VerifyFailure::Timestamp));
-        assert_eq!(check(sent, "v2,AAAA", BODY, SENT_S), Err(VerifyFailure::NoSignature));
+        assert_eq!(check(sent, "v2,AAAA v1a,AAAA", BODY, SENT_S), Err(VerifyFailure::NoSignature("v1")));
         assert_eq!(check(sent, "v1,AAAA", BODY, SENT_S), Err(VerifyFailure::Mismatch));
         assert_eq!(check(sent, SIGNATURE, b"{}", SENT_S), Err(VerifyFailure::Mismatch));
         assert_eq!(check("+1614265330", SIGNATURE, BODY, SENT_S), Err(VerifyFailure::Mismatch));
     }
 
     #[test]
-    fn weak_and_misspelt_secrets_are_refused_without_showing_them() {
-        assert_eq!(parse_secret("MfKQ9r8G"), Err(InvalidSecret::Prefix));
-        assert_eq!(parse_secret("whsec_!"), Err(InvalidSecret::Base64));
-        assert_eq!(parse_secret("whsec_MfKQ9r8G"), Err(InvalidSecret::Length(6)));
-        let long = format!("whsec_{}", STANDARD.encode([7; 65]));
-        assert_eq!(parse_secret(&long), Err(InvalidSecret::Length(65)));
+    fn an_ed25519_signature_fits_its_text_and_its_key_alone() {
+        // RFC 8032, section 7.1, test 1: the seed, and the public key that it has.
+        let seed = hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
+        let public = hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        let header = sign_ed25519(&seed, ID, SENT_S, BODY).expect("a seed");
+        assert!(header.starts_with("v1a,"));
+        let check = |key: &[u8; 32], id: &str, header: &str, body: &[u8]| {
+            verify_ed25519(key, id, &SENT_S.to_string(), header, body, SENT_S, 300)
+        };
+        assert_eq!(check(&public, ID, &format!("v1,AAAA v1a,AAAA {header}"), BODY), Ok(()));
+        assert_eq!(check(&public, ID, &header, b"{}"), Err(VerifyFailure::Mismatch));
+        assert_eq!(check(&public, "msg_other", &header, BODY), Err(VerifyFailure::Mismatch));
+        assert_eq!(check(&[1; 32], ID, &header, BODY), Err(VerifyFailure::Mismatch));
+        assert_eq!(check(&public, ID, SIGNATURE, BODY), Err(VerifyFailure::NoSignature("v1a")));
+        let late = verify_ed25519(&public, ID, &SENT_S.to_string(), &header, BODY, SENT_S + 301, 300);
+        assert_eq!(late, Err(VerifyFailure::TooOld(301)));
+        assert_eq!(sign_ed25519(&seed[..31], ID, SENT_S, BODY), None);
+    }
+
+    fn hex(text: &str) -> [u8; 32] {
+        let byte = |at: usize| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex");
+        std::array::from_fn(byte)
     }
 }

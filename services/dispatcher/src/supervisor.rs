@@ -1,25 +1,33 @@
 //! Keeps one courier running for each active subscription: a reconciler over the table of subscriptions, run on a timer
 //! and whenever the table changes or a courier ends. It is idempotent; what it missed it finds the next time.
 
+mod replays;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
     sync::Arc,
     time::Duration,
 };
 
-use event_model::{Subscription, SubscriptionId, subscription::Status};
-use event_store::{Durability, StoreError};
+use event_model::{
+    Sequence, Subscription, SubscriptionId,
+    delivery::{ERRANDS, Progress},
+};
+use event_store::{Durability, StoreError, Table, TableName};
 use jiff::Timestamp;
 use tokio::{
     task::{self, JoinError, JoinSet},
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::replays::Replays;
 use crate::{
     courier::{Courier, is_dead},
     error::CourierError,
+    feed::Bell,
     shared::Shared,
 };
 
@@ -27,6 +35,11 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// Pause between two reconciliations that nothing asked for.
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(30);
+/// A reconciliation that something asked for waits so many times as long as the last one took: however many subscriptions
+/// are made one by one, looking them all through takes a tenth of a processor.
+const RECONCILE_SHARE: u32 = 9;
+/// Sleeping couriers that look up in one tick.
+const SWEEP_BATCH: usize = 200;
 /// Records removed at once when a subscription is gone.
 const FORGET_BATCH: usize = 256;
 /// Pause after a courier's first failure; it doubles with each further one.
@@ -44,6 +57,7 @@ type Ended = (SubscriptionId, Result<(), CourierError>);
 
 struct Running {
     subscription: Arc<Subscription>,
+    bell: Arc<Bell>,
     stop: CancellationToken,
     since: Instant,
 }
@@ -56,14 +70,20 @@ struct Backoff {
 
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
+    errands: Table<Timestamp>,
     stop: CancellationToken,
     couriers: JoinSet<Ended>,
+    replays: Replays,
     /// A panic tells the task's id, not the subscription's.
     by_task: HashMap<task::Id, SubscriptionId>,
-    running: HashMap<SubscriptionId, Running>,
+    running: BTreeMap<SubscriptionId, Running>,
     backoffs: HashMap<SubscriptionId, Backoff>,
     /// Subscriptions seen whose traces are to be removed once they are gone.
     known: BTreeSet<SubscriptionId>,
+    /// The last courier of the sweep under way.
+    swept: Option<SubscriptionId>,
+    /// The end of the log when the last sweep ended.
+    swept_to: Sequence,
     reconciled_at: Option<Instant>,
     recounted_at: Option<Instant>,
 }
@@ -71,11 +91,15 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     pub(crate) fn new(shared: Arc<Shared>, stop: CancellationToken) -> Self {
         Self {
+            errands: shared.store.table(TableName::Service),
+            replays: Replays::new(&shared),
             shared,
             stop,
             couriers: JoinSet::new(),
             by_task: HashMap::new(),
-            running: HashMap::new(),
+            running: BTreeMap::new(),
+            swept: None,
+            swept_to: Sequence::START,
             backoffs: HashMap::new(),
             known: BTreeSet::new(),
             reconciled_at: None,
@@ -87,33 +111,78 @@ impl Supervisor {
     pub(crate) async fn run(mut self) -> Result<(), StoreError> {
         self.find_left_behind().await?;
         let mut changes = self.shared.subscriptions.changes();
+        let mut errands = self.errands.changes();
+        let mut replays = self.replays.changes();
         let mut timer = interval(TICK);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut asked, mut may_reconcile_at) = (true, Instant::now());
         loop {
             let reconcile = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
                 Some(ended) = self.couriers.join_next_with_id() => {
                     self.courier_ended(ended);
-                    true
+                    asked = true;
+                    continue;
                 }
-                Ok(()) = changes.changed() => true,
+                Some(()) = self.replays.next_ended() => {
+                    asked = true;
+                    continue;
+                }
+                () = sleep_until(may_reconcile_at), if asked => true,
+                Ok(()) = replays.changed(), if !asked => {
+                    asked = true;
+                    continue;
+                }
+                Ok(()) = changes.changed(), if !asked => {
+                    asked = true;
+                    continue;
+                }
+                Ok(()) = errands.changed() => {
+                    self.run_errands().await;
+                    continue;
+                }
                 _ = timer.tick() => {
                     self.publish().await;
+                    self.sweep();
                     self.is_reconciliation_due()
                 }
             };
-            if reconcile && let Err(failed) = self.reconcile().await {
-                error!(error = &failed as &dyn std::error::Error, "could not reconcile the subscriptions");
+            if reconcile {
+                let began = Instant::now();
+                if let Err(failed) = self.reconcile().await {
+                    error!(error = &failed as &dyn std::error::Error, "could not reconcile the subscriptions");
+                }
+                (asked, may_reconcile_at) = (false, Instant::now() + began.elapsed() * RECONCILE_SHARE);
             }
         }
         self.wind_down().await;
         Ok(())
     }
 
+    /// Rings for each courier that people asked something of.
+    async fn run_errands(&mut self) {
+        let done = async {
+            let errands = self.errands.list(ERRANDS).await?;
+            for (key, _) in &errands {
+                let id = key.strip_prefix(ERRANDS).and_then(|id| id.parse::<SubscriptionId>().ok());
+                if let Some(running) = id.and_then(|id| self.running.get(&id)) {
+                    running.bell.ring_for_errand();
+                }
+            }
+            // One that does not run looks for itself when it starts.
+            let done = errands.into_iter().map(|(key, _)| (key, None)).collect();
+            self.errands.apply(done, Durability::Relaxed).await
+        };
+        if let Err(failed) = done.await {
+            error!(error = &failed as &dyn std::error::Error, "could not look for what people asked for");
+        }
+    }
+
     /// Subscriptions deleted while nothing ran are known by what was kept of them.
     async fn find_left_behind(&mut self) -> Result<(), StoreError> {
-        let progress = self.shared.progress.list("").await?.into_iter().map(|(id, _)| id);
+        let table = self.shared.store.table::<Progress>(TableName::Progress);
+        let progress = table.list("").await?.into_iter().map(|(id, _)| id);
         self.known.extend(progress.filter_map(|id| id.parse::<SubscriptionId>().ok()));
         // A kill in the midst of a deletion may leave these alone.
         let pending = self.shared.pending.list("").await?.into_iter().map(|(_, record)| record.subscription);
@@ -125,7 +194,9 @@ impl Supervisor {
         let now = Instant::now();
         let waited =
             |(id, backoff): (&SubscriptionId, &Backoff)| backoff.until <= now && !self.running.contains_key(id);
-        self.reconciled_at.is_none_or(|at| at + RECONCILE_INTERVAL <= now) || self.backoffs.iter().any(waited)
+        self.reconciled_at.is_none_or(|at| at + RECONCILE_INTERVAL <= now)
+            || self.replays.is_due()
+            || self.backoffs.iter().any(waited)
     }
 
     async fn reconcile(&mut self) -> Result<(), StoreError> {
@@ -134,15 +205,17 @@ impl Supervisor {
         let wanted: BTreeMap<SubscriptionId, Subscription> =
             listed.into_iter().map(|(_, subscription)| (subscription.id.clone(), subscription)).collect();
         self.shared.metrics.count_statuses(wanted.values().map(|subscription| &subscription.status));
+        let now = Timestamp::now();
         for (id, running) in &self.running {
-            if wanted.get(id) != Some(&*running.subscription) {
+            if wanted.get(id) != Some(&*running.subscription) || running.subscription.has_lapsed(now) {
                 running.stop.cancel();
             }
         }
         self.forget_the_gone(&wanted).await?;
+        self.replays.reconcile(&wanted, &self.stop).await?;
         for (id, subscription) in wanted {
             self.known.insert(id.clone());
-            if subscription.status != Status::Active {
+            if !subscription.delivers(now) {
                 self.backoffs.remove(&id);
                 continue;
             }
@@ -157,11 +230,16 @@ impl Supervisor {
     fn start(&mut self, subscription: Subscription) {
         let (subscription, stop) = (Arc::new(subscription), self.stop.child_token());
         let id = subscription.id.clone();
-        let courier = Courier::run(Arc::clone(&self.shared), Arc::clone(&subscription), stop.clone());
-        let name = id.clone();
-        let task = self.couriers.spawn(async move { (name, courier.await) });
+        let (bell, lane) = Courier::prepare(&self.shared, &subscription);
+        let courier = Courier::run(Arc::clone(&self.shared), Arc::clone(&subscription), lane, stop.clone());
+        let (name, lapses) = (id.clone(), subscription.owner.as_ref().and_then(|owner| owner.until));
+        let stopping = stop.clone();
+        let task = match lapses {
+            None => self.couriers.spawn(async move { (name, courier.await) }),
+            Some(at) => self.couriers.spawn(async move { (name, until_lapsed(courier, at, stopping).await) }),
+        };
         self.by_task.insert(task.id(), id.clone());
-        self.running.insert(id, Running { subscription, stop, since: Instant::now() });
+        self.running.insert(id, Running { subscription, bell, stop, since: Instant::now() });
     }
 
     fn courier_ended(&mut self, ended: Result<(task::Id, Ended), JoinError>) {
@@ -195,13 +273,32 @@ impl Supervisor {
                 let deletions = batch.iter().map(|(key, _)| (key.clone(), None)).collect();
                 self.shared.pending.apply(deletions, Durability::Relaxed).await?;
             }
-            self.shared.progress.delete(id.as_str(), Durability::Relaxed).await?;
+            self.shared.scribe.forget(id.as_str()).await?;
             self.shared.boards.remove(&id, &self.shared.metrics);
             self.backoffs.remove(&id);
             self.known.remove(&id);
             info!(subscription = %id, "the subscription is gone, and what was kept for it");
         }
         Ok(())
+    }
+
+    /// Lets couriers who sleep see how far the log has gone on without them, some at a time, so that the cursors that people
+    /// and retention see do not stay behind for what nobody wanted.
+    fn sweep(&mut self) {
+        let last = self.shared.store.last_sequence();
+        if self.swept_to == last && self.swept.is_none() {
+            return;
+        }
+        let from = self.swept.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut next = None;
+        for (id, running) in self.running.range((from, Bound::Unbounded)).take(SWEEP_BATCH) {
+            running.bell.ring();
+            next = Some(id.clone());
+        }
+        match next {
+            Some(id) => self.swept = Some(id),
+            None => self.swept_to = last,
+        }
     }
 
     async fn publish(&mut self) {
@@ -234,11 +331,32 @@ impl Supervisor {
                     Err(error) => error!(%error, "a courier ended badly"),
                 }
             }
+            self.replays.stopped().await;
         };
         if timeout(STOP_BOUND, all_stopped).await.is_err() {
             warn!(left = self.couriers.len(), "couriers took too long to stop: abandoned");
         }
         self.couriers.shutdown().await;
+        self.replays.abandon().await;
+    }
+}
+
+/// Runs a courier to its end, and stops it when the key of its owner expires. Should the clock be set meanwhile, the next
+/// reconciliation puts it right.
+async fn until_lapsed(
+    courier: impl Future<Output = Result<(), CourierError>>,
+    at: Timestamp,
+    stop: CancellationToken,
+) -> Result<(), CourierError> {
+    let left = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+    let mut courier = std::pin::pin!(courier);
+    tokio::select! {
+        ended = courier.as_mut() => ended,
+        () = sleep(left) => {
+            info!("a subscription pauses: the key of its owner has expired");
+            stop.cancel();
+            courier.await
+        }
     }
 }
 

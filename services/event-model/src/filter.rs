@@ -5,7 +5,12 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{account::AccountName, event::EventHead, event_type::EventType};
+use crate::{
+    account::AccountName,
+    event::EventHead,
+    event_type::EventType,
+    key::{Allowed, Reach},
+};
 
 /// Longest glob: the longest type name is far shorter.
 const MAX_GLOB_LENGTH: usize = 64;
@@ -31,6 +36,16 @@ impl TypeGlob {
     /// named (`report.snapshot`, `*.snapshot`), so that nobody is flooded by a wildcard.
     pub fn asks_for(&self, event_type: EventType) -> bool {
         self.matches(event_type) && (!event_type.is_snapshot() || self.0.ends_with(".snapshot"))
+    }
+
+    /// The pattern of every type.
+    pub fn any() -> Self {
+        Self("*".to_owned())
+    }
+
+    /// Whether it is that of every type, those to come among them.
+    pub fn is_any(&self) -> bool {
+        self.0 == "*"
     }
 
     /// The pattern as written.
@@ -102,6 +117,16 @@ impl EventFilter {
             && (self.accounts.is_empty() || self.accounts.contains(&head.account))
             && (self.policies.is_empty()
                 || head.policy_id().is_some_and(|id| self.policies.iter().any(|wanted| wanted == id)))
+    }
+
+    /// Names the accounts and policies of `reach` where none are named, so that a filter says what will come.
+    pub fn narrow_to(&mut self, reach: &Reach) {
+        if let (true, Allowed::Only(accounts)) = (self.accounts.is_empty(), &reach.accounts) {
+            self.accounts = accounts.iter().cloned().collect();
+        }
+        if let (true, Allowed::Only(policies)) = (self.policies.is_empty(), &reach.policies) {
+            self.policies = policies.iter().cloned().collect();
+        }
     }
 }
 

@@ -7,10 +7,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::{
+    keys::{Ed25519Key, RetiringSecret},
+    reserved::is_reserved_header,
+};
 use crate::{
+    event::EventHead,
     filter::EventFilter,
     id::{InvalidId, Sequence},
+    key::{KeyId, Owner},
 };
+
+mod keys;
+mod reserved;
 
 /// A subscription's id: `sub_` and a UUID version 7 without hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +98,18 @@ pub struct Subscription {
     pub start_after: Sequence,
     /// Signing secrets, each sealed by the store's sealing key with the subscription's id as associated data; newest first.
     pub sealed_secrets: Vec<String>,
+    /// Secrets that were replaced and still sign until their time, so that a receiver can change over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retiring_secrets: Vec<RetiringSecret>,
+    /// Keys of the signatures `v1a`, newest first; none unless asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ed25519_keys: Vec<Ed25519Key>,
+    /// Whether a new URL must show first that its owner wants the deliveries.
+    #[serde(default)]
+    pub challenge: bool,
+    /// Whose it is, and what that key may see; none is unrestricted, as those are that were made before keys had scopes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -96,6 +117,22 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// Whether the event with this head is wanted and its owner may see it; `about` is the owner of the subscription that the
+    /// event is about.
+    pub fn wants(&self, head: &EventHead, about: Option<&KeyId>) -> bool {
+        self.filter.wants(head) && self.owner.as_ref().is_none_or(|owner| owner.permits(head, about))
+    }
+
+    /// Whether it delivers at `now`: it is active, and its owner's key has not expired.
+    pub fn delivers(&self, now: Timestamp) -> bool {
+        self.status == Status::Active && !self.has_lapsed(now)
+    }
+
+    /// Whether its owner's key has expired by `now`.
+    pub fn has_lapsed(&self, now: Timestamp) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.has_lapsed(now))
+    }
+
     /// What the sealed value of the header `name` of the subscription `id` is bound to: it opens nowhere else.
     pub fn header_place(id: &SubscriptionId, name: &str) -> String {
         // An id has no slash: no two places are written alike.

@@ -43,11 +43,13 @@ pub enum TableName {
     Idempotency,
     /// What the service notes of itself.
     Service,
+    /// Events sent once more to a subscription.
+    Replays,
 }
 
 impl TableName {
     /// Every table, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Subscriptions,
         Self::Progress,
         Self::Pending,
@@ -56,6 +58,7 @@ impl TableName {
         Self::Watches,
         Self::Idempotency,
         Self::Service,
+        Self::Replays,
     ];
 
     /// The name on disk; it never changes.
@@ -69,6 +72,7 @@ impl TableName {
             Self::Watches => "watches",
             Self::Idempotency => "idempotency",
             Self::Service => "service",
+            Self::Replays => "replays",
         }
     }
 }

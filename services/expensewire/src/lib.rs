@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod exit;
+pub mod manager;
 pub mod output;
 pub mod serve;
 pub mod service;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::{
     cli::ServeArgs,
     exit::{Exit, Failure},
+    manager,
     service::Service,
     signals,
 };
@@ -29,6 +30,11 @@ pub async fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     if let Some(key) = service.new_admin_key() {
         println!("A new admin key, shown only this once: {key}");
     }
+    manager::ready(service.address());
+    let asked = async {
+        asked.await;
+        manager::stopping();
+    };
     service.run_until(asked).await?;
     Ok(Exit::Ok)
 }

@@ -5,6 +5,7 @@
 //! it takes no more writes nothing can be done but to open it anew. Stopping takes less than five seconds (`STOP_LIMIT` and
 //! `CLOSE_LIMIT`), clients connected or not.
 
+mod gauges;
 mod keeper;
 mod parts;
 mod sealer;
@@ -55,7 +56,7 @@ impl Service {
             .with_context(|| format!("listening on {} (server.listen)", config.server.listen))?;
         let address = listener.local_addr().context("the address listened on")?;
         let store = open_store(&config).await?;
-        let sealer = sealer::open(&config.security.sealing_key_path, &store).await?;
+        let sealer = sealer::open(&config.security, &store).await?;
         let configured_key = config.security.admin_key.as_ref().map(ExposeSecret::expose_secret);
         let new_admin_key = http_api::ensure_admin_key(&store, configured_key).await.context("the admin key")?;
         let accounts = config.accounts.len();

@@ -77,6 +77,12 @@ pub const MAX_WAITING_TESTS: usize = 16;
 /// Shortest admin key that configuration may set. Keys are hashed fast, not stretched, so they must be random and long.
 pub const MIN_ADMIN_KEY: usize = 24;
 
+/// Keys at a time: each is looked at when one is listed or deleted. More callers than that share keys.
+pub const MAX_KEYS: usize = 1000;
+
+/// Accounts, policies, types or actions that one key names. All of them is `*`.
+pub const MAX_SCOPE: usize = 256;
+
 /// Longest bearer token that is looked at.
 pub const MAX_TOKEN: usize = 512;
 

@@ -21,7 +21,9 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    audit::{Asked, Remote, Trail},
     config::REQUEST_TIMEOUT,
+    keys,
     problem::{Problem, Refusal, inner},
     state::Api,
 };
@@ -38,8 +40,12 @@ const NO_ROUTE: &str = "(none)";
 const RETRY_AFTER_S: &str = "5";
 
 /// Wraps every request.
-pub(crate) async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(crate) async fn around(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let trail = Trail::default();
+    request.extensions_mut().insert(trail.clone());
+    let remote = request.extensions().get::<Remote>().map(|Remote(address)| *address);
+    let path = request.uri().path().to_owned();
     let id = request_id(request.headers());
     let method = request.method().clone();
     let route =
@@ -59,6 +65,8 @@ pub(crate) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
+        Asked { trail: &trail, method: &method, route: &route, path: &path, remote, request_id: &id }
+            .tell(&api, &response);
         let took = started.elapsed();
         api.metrics.answered(&route, &method, response.status(), took);
         told(&method, response.status(), took);
@@ -94,7 +102,7 @@ fn rendered(response: Response, request_id: &str) -> Response {
         tracing::error!(failure = %chain(failure), "a request failed");
     }
     // A problem is strings and numbers: it always goes into JSON.
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let body = keys::masked(&serde_json::to_string(&problem).unwrap_or_default());
     let (mut parts, _) = response.into_parts();
     parts.status = problem.status;
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -106,6 +114,11 @@ fn rendered(response: Response, request_id: &str) -> Response {
         Refusal::BadKey => {
             let challenge = HeaderValue::from_static(r#"Bearer realm="expensewire", error="invalid_token""#);
             parts.headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        Refusal::Limited(standing) => {
+            standing.write(&mut parts.headers);
+            let wait_s = HeaderValue::from(standing.wait_s.unwrap_or_default());
+            parts.headers.insert(header::RETRY_AFTER, wait_s);
         }
         Refusal::Busy(_) => {
             parts.headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));

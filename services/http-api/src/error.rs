@@ -27,6 +27,9 @@ pub enum ApiError {
         crate::config::MAX_TOKEN
     )]
     UnusableAdminKey,
+    /// No id could be made for a new key.
+    #[error("cannot name a new API key")]
+    KeyId(#[source] event_model::InvalidId),
     /// The listener has no local address, so it cannot be served.
     #[error("cannot use the listener")]
     Listener(#[source] std::io::Error),

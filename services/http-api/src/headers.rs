@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use event_model::{Subscription, SubscriptionId};
+use event_model::{Subscription, SubscriptionId, subscription::is_reserved_header};
 use event_store::{SealError, Sealer};
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
@@ -21,29 +21,6 @@ const MAX_HEADER_BYTES: usize = 4096;
 
 /// What is shown in place of a value, which may be a secret.
 pub(crate) const HIDDEN: &str = "[hidden]";
-
-/// Set by us or by the connection: a subscriber's word would break the delivery or lie about it.
-const OURS: &[&str] = &[
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "traceparent",
-    "tracestate",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-];
-
-/// Beginnings of names that are ours: Standard Webhooks, CloudEvents in binary mode, and what speaks to proxies.
-const OUR_PREFIXES: &[&str] = &["webhook-", "ce-", "proxy-"];
 
 /// Headers to set (`Some`) and to take away (`None`), by name in lower case.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -132,7 +109,7 @@ pub(crate) fn read(faults: &mut Faults, at: &str, value: Value) -> Option<Merge>
 fn refused_name(name: &str) -> Option<&'static str> {
     if HeaderName::from_bytes(name.as_bytes()).is_err() {
         Some("is not the name of a header")
-    } else if OURS.contains(&name) || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    } else if is_reserved_header(name) {
         Some("is set by the delivery itself")
     } else {
         None

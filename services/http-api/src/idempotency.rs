@@ -18,17 +18,19 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use event_model::{Subscription, delivery::PendingDelivery};
+use event_model::{KeyId, Replay, Subscription, SubscriptionId, delivery::PendingDelivery, subscription::Ed25519Key};
 use event_store::{Durability, StoreError};
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
 use crate::{
-    auth::Caller,
+    caller::Caller,
     config::{IDEMPOTENCY_KEPT, IDEMPOTENCY_SWEEP, MAX_IDEMPOTENCY_KEY},
+    keys::StoredKey,
     problem::{Fault, Refusal},
+    replay,
     state::{Api, Claim},
 };
 
@@ -50,8 +52,41 @@ pub(crate) struct Plan {
 pub(crate) enum Effect {
     /// A new subscription.
     Subscribe { subscription: Box<Subscription> },
+    /// A new key, under the hash of its token.
+    MakeKey { record: String, key: Box<StoredKey> },
     /// A delivery for the dispatcher, under this key.
     Enqueue { key: String, delivery: Box<PendingDelivery> },
+    /// Events once more to a subscription.
+    Replay { replay: Box<Replay> },
+    /// Another secret or key of the subscription from `at` on.
+    Rotate { id: SubscriptionId, at: Timestamp, overlap: SignedDuration, replacement: Replacement },
+}
+
+/// What takes the place of what signed before.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Replacement {
+    Secret { sealed: String },
+    Ed25519(Ed25519Key),
+}
+
+impl Replacement {
+    /// Makes `subscription` be signed so, unless it is already.
+    fn apply(&self, subscription: &mut Subscription, at: Timestamp, overlap: SignedDuration) {
+        match self {
+            Self::Secret { sealed } => {
+                let retiring = subscription.retiring_secrets.iter().map(|one| &one.sealed);
+                if !subscription.sealed_secrets.iter().chain(retiring).any(|known| known == sealed) {
+                    subscription.rotate_secret(sealed.clone(), at, overlap);
+                }
+            }
+            Self::Ed25519(key) => {
+                if !subscription.ed25519_keys.iter().any(|known| known.public_key == key.public_key) {
+                    subscription.rotate_ed25519(key.clone(), at, overlap);
+                }
+            }
+        }
+    }
 }
 
 /// A plan as it is kept.
@@ -80,7 +115,10 @@ impl Keyed {
             let why = format!("must have 1 to {MAX_IDEMPOTENCY_KEY} visible characters");
             return Err(Refusal::Parameters(vec![Fault::of(HEADER.as_str(), why)]));
         }
-        Ok(Some(Self { record: digest(&[caller.key_id.as_bytes(), key]), request: digest(&[path.as_bytes(), body]) }))
+        Ok(Some(Self {
+            record: digest(&[caller.key_id().as_str().as_bytes(), key]),
+            request: digest(&[path.as_bytes(), body]),
+        }))
     }
 }
 
@@ -138,7 +176,19 @@ async fn finish(api: Arc<Api>, _claim: Claim, key: String, record: Record, plan:
 async fn carry_out(api: &Api, effect: &Effect) -> Result<(), Refusal> {
     match effect {
         Effect::Subscribe { subscription } => {
+            // A key is deleted with what it owns, or that is passed on: nothing may be added for a key that is gone by now.
+            let _alone = api.changing.lock().await;
+            if let Some(owner) = &subscription.owner {
+                standing_key(api, &owner.key).await?;
+            }
             api.subscriptions.put(subscription.id.as_str(), subscription, Durability::Durable).await?;
+        }
+        Effect::MakeKey { record, key } => {
+            let _alone = api.changing.lock().await;
+            if let Some(maker) = &key.made_by {
+                standing_key(api, maker).await?;
+            }
+            api.keys.put(record, key, Durability::Durable).await?;
         }
         Effect::Enqueue { key, delivery } => {
             // A deletion takes what waits with it: nothing may be added for a subscription that is gone by now.
@@ -148,9 +198,36 @@ async fn carry_out(api: &Api, effect: &Effect) -> Result<(), Refusal> {
                 return Err(Refusal::NotFound { what: "subscription", id: id.to_owned() });
             }
             api.pending.put(key, delivery, Durability::Durable).await?;
+            api.ask(&delivery.subscription).await?;
+        }
+        Effect::Replay { replay } => {
+            let _alone = api.changing.lock().await;
+            let id = replay.subscription.as_str();
+            if api.subscriptions.get(id).await?.is_none() {
+                return Err(Refusal::NotFound { what: "subscription", id: id.to_owned() });
+            }
+            replay::begin(api, replay).await?;
+        }
+        Effect::Rotate { id, at, overlap, replacement } => {
+            let (at, overlap, replacement) = (*at, *overlap, replacement.clone());
+            let rotated = move |known: Option<Subscription>| {
+                known.map(|mut subscription| {
+                    replacement.apply(&mut subscription, at, overlap);
+                    subscription.updated_at = subscription.updated_at.max(at);
+                    subscription
+                })
+            };
+            let stands = api.subscriptions.update(id.as_str(), Durability::Durable, rotated).await?;
+            stands.ok_or_else(|| Refusal::NotFound { what: "subscription", id: id.to_string() })?;
         }
     }
     Ok(())
+}
+
+/// Refuses what is asked under a key that has been deleted since.
+async fn standing_key(api: &Api, id: &KeyId) -> Result<(), Refusal> {
+    let all = api.keys.list("").await?;
+    all.iter().any(|(_, key)| key.id == *id).then_some(()).ok_or(Refusal::BadKey)
 }
 
 fn sealed(api: &Api, key: &str, request: String, plan: &Plan) -> Result<Record, Refusal> {

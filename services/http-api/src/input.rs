@@ -6,22 +6,24 @@
 use std::collections::BTreeMap;
 
 use event_model::{
-    AccountName, EventFilter, Sequence, Subscription, SubscriptionId, TypeGlob,
-    subscription::{Format, Ordering, Status},
+    AccountName, EventFilter, Owner, Sequence, Subscription, SubscriptionId, TypeGlob,
+    subscription::{Ed25519Key, Format, Ordering, Status},
 };
 use event_store::{SealError, Sealer};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use url::Url;
 
-use self::values::{accounts, description, events, format, from, ordering, policies, rate, url};
+use self::values::{accounts, description, events, format, from, ordering, policies, url};
+pub(crate) use self::values::{flag, rate};
 use crate::{
     fields::{Faults, Fields, Setting},
     headers,
     problem::{Fault, Refusal},
+    signing::{self, Secret},
 };
 
-mod values;
+pub(crate) mod values;
 
 /// The body of a creation, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,10 @@ pub(crate) struct Creation {
     rate_per_s: Option<u32>,
     headers: headers::Merge,
     description: Option<String>,
+    /// One that the caller brings.
+    pub secret: Option<Secret>,
+    ed25519: bool,
+    challenge: bool,
 }
 
 /// The body of a change (RFC 7396): what is not named stays, `null` is the default again.
@@ -49,13 +55,17 @@ pub(crate) struct Change {
     rate_per_s: Setting<u32>,
     headers: Setting<headers::Merge>,
     description: Setting<String>,
+    ed25519: Setting<bool>,
+    challenge: Setting<bool>,
 }
 
-/// A change that may be stored: the values of its headers are sealed.
+/// A change that may be stored: what is secret of it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SealedChange {
     change: Change,
     headers: Setting<headers::SealedMerge>,
+    /// For a subscription that has none.
+    ed25519: Option<Ed25519Key>,
 }
 
 /// What reading is done against.
@@ -68,10 +78,33 @@ pub(crate) struct Known<'a> {
     pub last: Sequence,
 }
 
-const ON_CREATION: &[&str] =
-    &["url", "events", "accounts", "policies", "from", "format", "ordering", "rate_per_s", "headers", "description"];
-const ON_CHANGE: &[&str] =
-    &["url", "events", "accounts", "policies", "ordering", "rate_per_s", "headers", "description"];
+const ON_CREATION: &[&str] = &[
+    "url",
+    "events",
+    "accounts",
+    "policies",
+    "from",
+    "format",
+    "ordering",
+    "rate_per_s",
+    "headers",
+    "description",
+    "secret",
+    "ed25519",
+    "challenge",
+];
+const ON_CHANGE: &[&str] = &[
+    "url",
+    "events",
+    "accounts",
+    "policies",
+    "ordering",
+    "rate_per_s",
+    "headers",
+    "description",
+    "ed25519",
+    "challenge",
+];
 
 /// Reads the body of a creation, and notes what is wrong with it.
 pub(crate) fn creation(body: Map<String, Value>, known: &Known<'_>) -> (Creation, Faults) {
@@ -90,6 +123,9 @@ pub(crate) fn creation(body: Map<String, Value>, known: &Known<'_>) -> (Creation
         rate_per_s: fields.take("rate_per_s", rate).given(),
         headers: fields.take("headers", headers::read).or_default(),
         description: fields.take("description", description).given(),
+        secret: fields.take("secret", signing::read).given(),
+        ed25519: fields.take("ed25519", flag).or_default(),
+        challenge: fields.take("challenge", flag).or_default(),
     };
     read.headers.check_total(&mut fields.faults, "/headers", &BTreeMap::new());
     (read, fields.finish(ON_CREATION))
@@ -103,20 +139,28 @@ impl Creation {
         faults: Faults,
         id: SubscriptionId,
         sealer: &Sealer,
-        secret: &[u8],
+        secret: &Secret,
+        owner: Owner,
         now: Timestamp,
     ) -> Result<Subscription, Refusal> {
         faults.finish()?;
         let (Some(url), Some(events)) = (self.url, self.events) else {
             return Err(Refusal::Fields(vec![Fault::at("", "url and events are required")]));
         };
+        let mut filter = EventFilter { events, accounts: self.accounts, policies: self.policies };
+        filter.narrow_to(&owner.reach);
         let mut sealed_headers = BTreeMap::new();
         self.headers.sealed(sealer, &id)?.onto(&mut sealed_headers);
+        let ed25519_key = self.ed25519.then(|| signing::drawn_ed25519(sealer, &id)).transpose()?;
         Ok(Subscription {
-            sealed_secrets: vec![sealer.seal(id.as_str(), secret)?],
+            sealed_secrets: vec![secret.sealed(sealer, &id)?],
+            retiring_secrets: Vec::new(),
+            ed25519_keys: ed25519_key.into_iter().collect(),
+            challenge: self.challenge,
+            owner: Some(owner),
             id,
             url,
-            filter: EventFilter { events, accounts: self.accounts, policies: self.policies },
+            filter,
             format: self.format,
             ordering: self.ordering,
             rate_per_s: self.rate_per_s,
@@ -142,6 +186,8 @@ pub(crate) fn change(body: Map<String, Value>, current: &Subscription, known: &K
         rate_per_s: fields.take("rate_per_s", rate),
         headers: fields.take("headers", headers::read),
         description: fields.take("description", description),
+        ed25519: fields.take("ed25519", flag),
+        challenge: fields.take("challenge", flag),
     };
     for (name, cleared) in [("/url", read.url == Setting::Clear), ("/events", read.events == Setting::Clear)] {
         if cleared {
@@ -151,9 +197,10 @@ pub(crate) fn change(body: Map<String, Value>, current: &Subscription, known: &K
     if let Setting::Set(merge) = &read.headers {
         merge.check_total(&mut fields.faults, "/headers", &headers::lengths(known.sealer, current));
     }
-    for fixed in ["from", "format"] {
+    let made = "is fixed when the subscription is made; make another one";
+    for (fixed, why) in [("from", made), ("format", made), ("secret", "is changed by POST …/rotate-secret")] {
         let _: Setting<()> = fields.take(fixed, |faults, at, _| {
-            faults.note(at, "is fixed when the subscription is made; make another one");
+            faults.note(at, why);
             None
         });
     }
@@ -165,7 +212,8 @@ impl Change {
     pub fn sealed(mut self, sealer: &Sealer, id: &SubscriptionId) -> Result<SealedChange, SealError> {
         let headers = std::mem::replace(&mut self.headers, Setting::Keep);
         let headers = headers.try_map(|merge| merge.sealed(sealer, id))?;
-        Ok(SealedChange { change: self, headers })
+        let ed25519 = matches!(self.ed25519, Setting::Set(true)).then(|| signing::drawn_ed25519(sealer, id));
+        Ok(SealedChange { headers, ed25519: ed25519.transpose()?, change: self })
     }
 }
 
@@ -177,12 +225,23 @@ impl SealedChange {
         replace(&mut subscription.filter.events, &change.events);
         reset(&mut subscription.filter.accounts, &change.accounts);
         reset(&mut subscription.filter.policies, &change.policies);
+        if let Some(owner) = &subscription.owner {
+            subscription.filter.narrow_to(&owner.reach);
+        }
         reset(&mut subscription.ordering, &change.ordering);
         match &self.headers {
             Setting::Keep => {}
             Setting::Clear => subscription.sealed_headers.clear(),
             Setting::Set(merge) => merge.onto(&mut subscription.sealed_headers),
         }
+        match &change.ed25519 {
+            Setting::Set(true) if subscription.ed25519_keys.is_empty() => {
+                subscription.ed25519_keys.extend(self.ed25519.clone());
+            }
+            Setting::Keep | Setting::Set(true) => {}
+            Setting::Set(false) | Setting::Clear => subscription.ed25519_keys.clear(),
+        }
+        reset(&mut subscription.challenge, &change.challenge);
         optional(&mut subscription.rate_per_s, &change.rate_per_s);
         optional(&mut subscription.description, &change.description);
     }

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod audit;
 mod auth;
+mod caller;
 mod config;
 mod edge;
 mod error;
@@ -8,21 +10,28 @@ mod fields;
 mod headers;
 mod idempotency;
 mod input;
+mod keys;
+mod limits;
 mod metrics;
 mod page;
 mod params;
 mod problem;
+mod replay;
 mod routes;
 mod sample;
+mod scope;
 mod server;
+mod signing;
 mod stall;
 mod state;
 mod view;
 mod watching;
 
-pub use auth::ensure_admin_key;
+pub use auth::Needs;
 pub use error::ApiError;
+pub use keys::ensure_admin_key;
 pub use metrics::Metrics;
+pub use routes::{Route, keyed_routes};
 pub use server::serve;
 pub use state::{Deps, TargetPolicy};
 pub use watching::{Refresh, Released, Watching, WatchingRefusal};

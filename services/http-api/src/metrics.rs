@@ -15,6 +15,7 @@ pub struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     streams: IntGauge,
+    refusals: IntCounterVec,
 }
 
 impl Metrics {
@@ -36,16 +37,28 @@ impl Metrics {
             &["route", "method"],
         )?;
         let streams = IntGauge::new("expensewire_sse_streams", "Streams of events that are open now.")?;
+        let refusals = IntCounterVec::new(
+            Opts::new(
+                "expensewire_api_refusals_total",
+                "Requests that their callers were not entitled to, or made too often.",
+            ),
+            &["reason"],
+        )?;
+        registry.register(Box::new(refusals.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(streams.clone()))?;
-        Ok(Self { requests, durations, streams })
+        Ok(Self { requests, durations, streams, refusals })
     }
 
     pub(crate) fn answered(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
         let method = method_label(method);
         self.requests.with_label_values(&[route, method, status.as_str()]).inc();
         self.durations.with_label_values(&[route, method]).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn refused(&self, reason: &str) {
+        self.refusals.with_label_values(&[reason]).inc();
     }
 
     pub(crate) fn stream_opened(&self) -> OpenStream {

@@ -10,26 +10,29 @@ use event_store::{EventStore, StoreError, StoredEvent};
 use jiff::Timestamp;
 
 use crate::{
+    caller::Sight,
     config::{MAX_ACCOUNTS_ASKED, MAX_ACCOUNTS_WALKED, MAX_SCAN, READ_BATCH},
     params::{Params, cut},
 };
 
 /// Which events a reader wants. Unlike a subscription's, a reader's pattern finds snapshots too: who reads a log wants to
 /// see what is in it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub(crate) struct EventQuery {
     types: Vec<TypeGlob>,
     account: Option<AccountName>,
     subject: Option<Subject>,
     /// Only what was observed then or later.
     pub since: Option<Timestamp>,
+    /// What the reader may see.
+    sight: Sight,
 }
 
 impl EventQuery {
     /// The parameters that make up a query.
     pub const NAMES: [&str; 4] = ["type", "account", "subject", "since"];
 
-    pub fn read(params: &mut Params) -> Self {
+    pub fn read(params: &mut Params, sight: Sight) -> Self {
         let since = |text: &str| {
             let wrong = |_| format!("{:?} is not a time like 2026-04-02T09:14:00Z", cut(text));
             text.parse::<Timestamp>().map_err(wrong)
@@ -39,14 +42,24 @@ impl EventQuery {
             account: params.one("account", |text| text.parse::<AccountName>()),
             subject: params.one("subject", |text| text.parse::<Subject>()),
             since: params.one("since", since),
+            sight,
         }
     }
 
     fn is_everything(&self) -> bool {
-        self.types.is_empty() && self.account.is_none() && self.subject.is_none() && self.since.is_none()
+        self.sight.is_everything()
+            && self.types.is_empty()
+            && self.account.is_none()
+            && self.subject.is_none()
+            && self.since.is_none()
     }
 
-    fn wants(&self, head: &EventHead) -> bool {
+    /// Whether it is asked for, and may be seen.
+    async fn finds(&self, head: &EventHead) -> Result<bool, StoreError> {
+        Ok(self.asks_for(head) && self.sight.shows(head).await?)
+    }
+
+    fn asks_for(&self, head: &EventHead) -> bool {
         (self.types.is_empty() || self.types.iter().any(|glob| glob.matches(head.event_type)))
             && self.account.as_ref().is_none_or(|account| *account == head.account)
             && self.subject.as_ref().is_none_or(|subject| *subject == head.subject)
@@ -140,7 +153,7 @@ async fn scan(store: &EventStore, query: &EventQuery, after: Sequence, bounds: B
         for event in batch {
             scanned += 1;
             page.next = event.head.sequence;
-            if everything || query.wants(&event.head) {
+            if everything || query.finds(&event.head).await? {
                 bytes += event.body.len();
                 page.events.push(event);
             }
@@ -167,7 +180,10 @@ async fn walk(
         let done = older.last().is_none_or(|event| event.head.sequence <= after);
         walked += older.len();
         before = older.last().map_or(before, |event| event.head.sequence);
-        for event in older.into_iter().filter(|event| event.head.sequence > after && query.wants(&event.head)) {
+        for event in older.into_iter().filter(|event| event.head.sequence > after) {
+            if !query.finds(&event.head).await? {
+                continue;
+            }
             bytes += event.body.len();
             oldest.push_front(event);
             // As a page read forwards: the event that passes the bound is its last.

@@ -10,12 +10,15 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use event_model::Sequence;
+use event_model::{Action, Sequence};
 use event_store::{SealError, StoreError};
 use http::StatusCode;
 use serde::{Serialize, Serializer};
 
-use crate::config::{MAX_BODY_BYTES, REQUEST_TIMEOUT};
+use crate::{
+    config::{MAX_BODY_BYTES, REQUEST_TIMEOUT},
+    limits::Standing,
+};
 
 /// Most faults that one answer lists: a body of a megabyte can hold a hundred thousand.
 const MAX_FAULTS: usize = 50;
@@ -27,6 +30,10 @@ pub(crate) enum Refusal {
     NoKey,
     /// A bearer token that is no key.
     BadKey,
+    /// The key is known, and does not allow it.
+    Forbidden(Denied),
+    /// The caller asks too often.
+    Limited(Standing),
     NoRoute,
     NoMethod,
     NotFound {
@@ -90,6 +97,52 @@ impl Fault {
     }
 }
 
+/// What a key does not allow; told to its holder alone.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    detail: String,
+    /// The action that is missing, or the part of the scope.
+    missing: Option<&'static str>,
+    /// What of the body is outside.
+    faults: Vec<Fault>,
+}
+
+impl Denied {
+    /// The key does not allow `action`.
+    pub fn action(action: Action) -> Self {
+        let detail = format!("the key does not allow the action {:?}", action.as_str());
+        Self { detail, missing: Some(action.as_str()), faults: Vec::new() }
+    }
+
+    /// The key's `list` would have to be `wanted`.
+    pub fn scope(list: &'static str, wanted: &str) -> Self {
+        let detail = format!("this needs a key that may see {wanted}");
+        Self { detail, missing: Some(list), faults: Vec::new() }
+    }
+
+    /// What the body names is not the key's to give.
+    pub fn fields(faults: Vec<Fault>) -> Self {
+        Self { detail: "what is named is outside of what the key allows, see errors".to_owned(), missing: None, faults }
+    }
+
+    /// Only who may do everything may do this.
+    pub fn reserved(what: &str) -> Self {
+        let detail = format!("only a key that allows everything may {what}");
+        Self { detail, missing: None, faults: Vec::new() }
+    }
+
+    /// Nobody said who may use the route.
+    pub fn route() -> Self {
+        Self { detail: "the route is open to nobody".to_owned(), missing: None, faults: Vec::new() }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::Forbidden(denied)
+    }
+}
+
 impl From<StoreError> for Refusal {
     fn from(source: StoreError) -> Self {
         Self::Store(source)
@@ -125,6 +178,9 @@ pub(crate) struct Problem<'a> {
     /// The earliest position after which nothing was cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     earliest: Option<Sequence>,
+    /// The action, or the part of its scope, that the key lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<&'static str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'a str,
 }
@@ -136,7 +192,8 @@ impl<'a> Problem<'a> {
         let errors = faults(refusal);
         let errors = &errors[..errors.len().min(MAX_FAULTS)];
         let earliest = if let Refusal::Gone { earliest } = refusal { Some(*earliest) } else { None };
-        Self { kind, title, status, detail: detail(refusal), errors, earliest, request_id: "" }
+        let missing = if let Refusal::Forbidden(denied) = refusal { denied.missing } else { None };
+        Self { kind, title, status, detail: detail(refusal), errors, earliest, missing, request_id: "" }
     }
 
     /// The same, with the id under which the log has more.
@@ -150,7 +207,10 @@ fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok,
 }
 
 fn faults(refusal: &Refusal) -> &[Fault] {
-    if let Refusal::Fields(faults) | Refusal::Parameters(faults) = refusal { faults } else { &[] }
+    match refusal {
+        Refusal::Fields(faults) | Refusal::Parameters(faults) | Refusal::Forbidden(Denied { faults, .. }) => faults,
+        _ => &[],
+    }
 }
 
 /// Status, stable type and title of each refusal.
@@ -158,6 +218,8 @@ fn class(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match refusal {
         Refusal::NoKey | Refusal::BadKey => (S::UNAUTHORIZED, "/problems/unauthorized", "An API key is needed"),
+        Refusal::Forbidden(_) => (S::FORBIDDEN, "/problems/forbidden", "The key does not allow it"),
+        Refusal::Limited(_) => (S::TOO_MANY_REQUESTS, "/problems/limited", "Too many requests"),
         Refusal::NoRoute => (S::NOT_FOUND, "/problems/no-route", "No such route"),
         Refusal::NoMethod => (S::METHOD_NOT_ALLOWED, "/problems/method", "The route has no such method"),
         Refusal::NotFound { .. } | Refusal::NoLookup(_) => (S::NOT_FOUND, "/problems/not-found", "Not found"),
@@ -189,6 +251,8 @@ fn detail(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NoKey => "send `Authorization: Bearer <key>`".to_owned(),
         Refusal::BadKey => "the key is not known".to_owned(),
+        Refusal::Forbidden(denied) => denied.detail.clone(),
+        Refusal::Limited(standing) => format!("try again in {} s", standing.wait_s.unwrap_or_default()),
         Refusal::NoRoute => "`GET /` lists the routes".to_owned(),
         Refusal::NoMethod => "the Allow header lists the methods".to_owned(),
         Refusal::NotFound { what, id } => format!("there is no {what} {id:?}"),

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::{
+    audit::Remote,
     config::{ACCEPT_PAUSE, DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, WRITE_STALL},
     error::ApiError,
     idempotency,
@@ -107,7 +108,14 @@ impl Default for Patience {
 async fn connection(stream: TcpStream, app: Router, stop: CancellationToken, patience: Patience) {
     // Small answers and events should leave at once; on a socket that refuses the option they leave a little later.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: http::Request<Incoming>| app.clone().oneshot(request.map(Body::new)));
+    let remote = stream.peer_addr().ok().map(|address| Remote(address.ip()));
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        if let Some(remote) = remote {
+            request.extensions_mut().insert(remote);
+        }
+        app.clone().oneshot(request)
+    });
     let mut served = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

@@ -6,12 +6,13 @@ use std::{
 };
 
 use event_model::{
-    AccountName, Subscription,
-    delivery::{PendingDelivery, Progress},
+    AccountName, Replay, Subscription, SubscriptionId,
+    delivery::{ERRANDS, PendingDelivery, Progress},
     status::AccountStatus,
 };
 use event_store::{Durability, EventStore, Sealer, StoreError, Table, TableName};
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::{
     sync::{Semaphore, watch},
     time::Instant,
@@ -20,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    auth::StoredKey,
     config::{MAX_EXPORTS, MAX_STREAMS, READY_KEPT},
     edge,
     idempotency::Record,
+    keys::StoredKey,
+    limits::Limits,
     metrics::Metrics,
     problem::Refusal,
     watching::Watching,
@@ -54,6 +56,12 @@ pub struct Deps {
 pub trait TargetPolicy: Send + Sync + 'static {
     /// Refuses `url` with words for the caller: which address, in which range.
     fn check<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Asks the endpoint of `subscription`, which is not stored yet, whether it wants the deliveries; words for the caller
+    /// when it does not say so. Whoever cannot ask refuses.
+    fn challenge<'a>(&'a self, _subscription: &'a Subscription) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async { Err("no endpoint can be challenged here".to_owned()) })
+    }
 }
 
 /// The dependencies, with the tables opened and the counters of what is under way.
@@ -62,9 +70,14 @@ pub(crate) struct Api {
     pub subscriptions: Table<Subscription>,
     pub progress: Table<Progress>,
     pub pending: Table<PendingDelivery>,
+    pub replays: Table<Replay>,
+    /// Notes for the dispatcher that something was asked of a subscription.
+    pub errands: Table<Timestamp>,
     pub keys: Table<StoredKey>,
     pub answers: Table<Record>,
     pub metrics: Metrics,
+    /// How often each caller has asked.
+    pub limits: Limits,
     pub stop: CancellationToken,
     /// One permit for each open stream.
     pub streams: Arc<Semaphore>,
@@ -90,9 +103,12 @@ impl Api {
             subscriptions: deps.store.table(TableName::Subscriptions),
             progress: deps.store.table(TableName::Progress),
             pending: deps.store.table(TableName::Pending),
+            replays: deps.store.table(TableName::Replays),
+            errands: deps.store.table(TableName::Service),
             keys: deps.store.table(TableName::Keys),
             answers: deps.store.table(TableName::Idempotency),
             metrics,
+            limits: Limits::new(),
             stop,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
@@ -127,6 +143,11 @@ impl Api {
             }
         };
         if ready { Ok(()) } else { Err(Refusal::NotReady) }
+    }
+
+    /// Tells whoever delivers that something was asked of the subscription.
+    pub async fn ask(&self, id: &SubscriptionId) -> Result<(), StoreError> {
+        self.errands.put(&format!("{ERRANDS}{id}"), &Timestamp::now(), Durability::Durable).await
     }
 
     /// Nothing has this key, so nothing changes; a store that takes no writes refuses even that.
@@ -167,7 +188,11 @@ pub(crate) mod testing {
     use tracing::{Dispatch, Level, subscriber::DefaultGuard};
 
     use super::*;
-    use crate::watching::{Refresh, Released, WatchingRefusal};
+    use crate::{
+        caller::Caller,
+        keys::ensure_admin_key,
+        watching::{Refresh, Released, WatchingRefusal},
+    };
 
     struct Anywhere;
 
@@ -212,6 +237,14 @@ pub(crate) mod testing {
                 timestamp_source: TimestampSource::Observation,
             },
         }
+    }
+
+    /// One who may do everything.
+    pub(crate) async fn admin(api: &Api) -> Caller {
+        ensure_admin_key(&api.deps.store, None).await.expect("a store");
+        let all = api.keys.list("").await.expect("read");
+        let (record, key) = all.into_iter().next().expect("a key");
+        Caller::new(record, key)
     }
 
     /// The API, and the directory that goes with it.

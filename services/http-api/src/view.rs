@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use event_model::{
-    AccountName, EntityKind, Revision, Sequence, Subject, Subscription, SubscriptionId, TypeGlob,
-    delivery::{Attempt, PendingDelivery, PendingState, Progress},
+    AccountName, EntityKind, KeyId, Revision, Sequence, Subject, Subscription, SubscriptionId, TypeGlob,
+    delivery::{Attempt, PendingDelivery, PendingState, Progress, Trouble},
     status::{AccountStatus, WatchStatus},
     subscription::{Format, Ordering, Status},
 };
@@ -29,7 +29,15 @@ pub(crate) struct SubscriptionView {
     /// Names with the values hidden: values may be secrets.
     headers: BTreeMap<String, &'static str>,
     description: Option<String>,
-    status: Status,
+    /// Whether deliveries carry a signature `v1a` too.
+    ed25519: bool,
+    /// Whether a new URL is challenged first.
+    challenge: bool,
+    /// Until when a replaced secret signs beside the one that stands; `null` when none does.
+    overlap_until: Option<Timestamp>,
+    status: StatusView,
+    /// The key that it belongs to; `null` for one of before keys had scopes.
+    owner: Option<KeyId>,
     /// Everything up to here is delivered, not wanted, or counted below.
     cursor: Sequence,
     /// Events of the log after the cursor, wanted or not.
@@ -41,6 +49,8 @@ pub(crate) struct SubscriptionView {
     delivered: u64,
     last_success_at: Option<Timestamp>,
     last_failure: Option<Attempt>,
+    /// What is wrong with the receiver, and whether it is suspended; `null` while deliveries arrive.
+    trouble: Option<Trouble>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -55,6 +65,9 @@ impl SubscriptionView {
     ) -> Self {
         let progress = progress.unwrap_or_else(|| Progress::starting_after(subscription.start_after));
         let dead_letters = pending.iter().filter(|(_, one)| matches!(one.state, PendingState::Dead { .. })).count();
+        let overlap_until = subscription.retiring_secrets.iter().map(|one| one.until).max();
+        let overlap_until = overlap_until.filter(|until| *until > Timestamp::now());
+        let status = StatusView::of(&subscription, Timestamp::now());
         Self {
             id: subscription.id,
             url: subscription.url,
@@ -66,17 +79,45 @@ impl SubscriptionView {
             rate_per_s: subscription.rate_per_s,
             headers: subscription.sealed_headers.into_keys().map(|name| (name, HIDDEN)).collect(),
             description: subscription.description,
-            status: subscription.status,
+            ed25519: !subscription.ed25519_keys.is_empty(),
+            challenge: subscription.challenge,
+            overlap_until,
+            status,
+            owner: subscription.owner.map(|owner| owner.key),
             cursor: progress.cursor,
             lag_events: last.0.saturating_sub(progress.cursor.0),
-            pending: pending.len() - dead_letters,
+            pending: pending.iter().filter(|(_, one)| one.state.is_open()).count(),
             dead_letters,
             delivered: progress.delivered,
             last_success_at: progress.last_success_at,
             last_failure: progress.last_failure,
+            trouble: progress.trouble,
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
         }
+    }
+}
+
+/// Whether a subscription delivers.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum StatusView {
+    Stands(Status),
+    /// It would, were the key of its owner not expired. Its cursor stands.
+    Lapsed {
+        state: &'static str,
+        reason: &'static str,
+        at: Option<Timestamp>,
+    },
+}
+
+impl StatusView {
+    fn of(subscription: &Subscription, now: Timestamp) -> Self {
+        if subscription.status == Status::Active && subscription.has_lapsed(now) {
+            let at = subscription.owner.as_ref().and_then(|owner| owner.until);
+            return Self::Lapsed { state: Status::Paused.as_str(), reason: "owner_expired", at };
+        }
+        Self::Stands(subscription.status.clone())
     }
 }
 
@@ -86,6 +127,9 @@ pub(crate) struct CreatedView<'a> {
     #[serde(flatten)]
     pub subscription: SubscriptionView,
     pub secret: &'a str,
+    /// That of the signatures `v1a`, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<&'a str>,
 }
 
 /// An account as it was published, with ages as they are now.

@@ -70,8 +70,7 @@ impl Account {
         stop: &CancellationToken,
     ) -> Result<Self, PollerError> {
         let config = config.canonical();
-        metrics.quarantined(&config.name, 0);
-        metrics.unreadable(&config.name, 0);
+        metrics.begin(&config.name);
         let gate = AccountGate::open(&config, store, metrics.clone(), Arc::clone(nudge), stop.clone())
             .await
             .map_err(|source| PollerError::Load { account: config.name.clone(), source })?;

@@ -125,6 +125,18 @@ impl Metrics {
         &self.appended
     }
 
+    /// An account is watched from now on. What rarely happens is shown as 0 before it first does: `increase()` and an alert
+    /// see no step in a series that was not there.
+    pub(crate) fn begin(&self, account: &AccountName) {
+        self.quarantined(account, 0);
+        self.unreadable(account, 0);
+        self.notices(account, 0);
+        self.rows(account, 0, 0);
+        for rare in [&self.restarts, &self.rate_limited] {
+            rare.with_label_values(&[account.as_str()]).inc_by(0);
+        }
+    }
+
     pub(crate) fn request_ended(&self, account: &AccountName, job: &str, outcome: &str, took: Duration) {
         self.requests.with_label_values(&[account.as_str(), job, outcome]).inc();
         self.durations.with_label_values(&[job]).observe(took.as_secs_f64());

@@ -87,7 +87,7 @@ impl Subscriber {
         let took = chance.between(5, 900);
         let refused = |status| Outcome::Status { status };
         let (outcome, arrived, kind) = match fate {
-            0..=3 if may_fail => (Outcome::Connect, false, "subscriber unreachable"),
+            0..=3 if may_fail => (Outcome::Refused, false, "subscriber unreachable"),
             4..=8 if may_fail => (refused(500), false, "subscriber refuses"),
             9..=13 if may_fail => (Outcome::Timeout, true, "subscriber's answer lost"),
             14..=15 if may_fail => (refused(429), false, "subscriber asks to wait"),

@@ -1,6 +1,12 @@
 //! Names of deliveries, and the queue that each stands in.
+//!
+//! An entity's queue is named by a hash of account and subject: thousands of subscriptions queue the same events, and none of
+//! them keeps a copy of the names for it. Two entities whose hashes meet (one pair among four billion entities) wait for
+//! each other; no order is lost.
 
-use event_model::{EventId, Sequence, SubscriptionId, delivery::Payload, subscription::Ordering};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use event_model::{EventId, Sequence, delivery::Payload, subscription::Ordering};
 
 /// Identifies a delivery of one subscription; events by age, then tests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,12 +26,12 @@ impl Key {
         }
     }
 
-    /// The key of its record in the table of pending deliveries: `{subscription}/{sequence, 20 digits}` or
-    /// `{subscription}/test-{event id}`.
-    pub fn in_table(&self, subscription: &SubscriptionId) -> String {
+    /// The key of its record in the table of pending deliveries: `{lane}/{sequence, 20 digits}` or `{lane}/test-{event id}`.
+    /// `lane` is the id of the subscription, or of the replay that it belongs to.
+    pub fn in_table(&self, lane: &str) -> String {
         match self {
-            Self::Event(sequence) => format!("{subscription}/{:020}", sequence.0),
-            Self::Test(id) => format!("{subscription}/test-{id}"),
+            Self::Event(sequence) => format!("{lane}/{:020}", sequence.0),
+            Self::Test(id) => format!("{lane}/test-{id}"),
         }
     }
 }
@@ -33,8 +39,8 @@ impl Key {
 /// The queue that a delivery stands in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Lane {
-    /// That of an entity: account and subject.
-    Entity(String, String),
+    /// That of an entity.
+    Entity(u64),
     /// The only one.
     All,
     /// Its own.
@@ -46,7 +52,9 @@ impl Lane {
     pub(super) fn of(payload: &Payload, ordering: Ordering) -> Self {
         match (payload, ordering) {
             (Payload::Event { account, subject, .. }, Ordering::Entity) => {
-                Self::Entity(account.clone(), subject.clone())
+                let mut hasher = DefaultHasher::new();
+                (account, subject).hash(&mut hasher);
+                Self::Entity(hasher.finish())
             }
             (Payload::Event { .. }, Ordering::Strict) => Self::All,
             (Payload::Event { .. }, Ordering::None) | (Payload::Test { .. }, _) => Self::Alone(Key::of(payload)),

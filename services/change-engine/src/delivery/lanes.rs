@@ -112,6 +112,41 @@ impl<K: Clone + Ord + Hash, L: Clone + Eq + Hash> Lanes<K, L> {
         }
     }
 
+    /// Lets `max_in_flight` deliveries run at once from now on; those that run already go on.
+    pub fn widen_to(&mut self, max_in_flight: usize) {
+        self.max_in_flight = max_in_flight;
+    }
+
+    /// The oldest front, due or not; it is in flight from here on. None when all fronts are in flight.
+    pub fn start_oldest(&mut self) -> Option<K> {
+        let put_off = self.due.iter().min_by(|a, b| a.1.cmp(&b.1)).cloned();
+        let key = match (self.ready.first(), put_off) {
+            (Some(ready), Some((at, put_off))) if put_off < *ready => {
+                self.due.remove(&(at, put_off.clone()));
+                put_off
+            }
+            (None, Some((at, put_off))) => {
+                self.due.remove(&(at, put_off.clone()));
+                put_off
+            }
+            (Some(_), _) => self.ready.pop_first()?,
+            (None, None) => return None,
+        };
+        self.set(&key, State::InFlight);
+        self.in_flight += 1;
+        Some(key)
+    }
+
+    /// The delivery `key`, if it was put off, may start at `at` already.
+    pub fn hasten(&mut self, key: &K, at: Timestamp) {
+        let Some(Item { state: State::Due(later), .. }) = self.items.get(key) else { return };
+        let later = *later;
+        if at < later && self.due.remove(&(later, key.clone())) {
+            self.set(key, State::Due(at));
+            self.due.insert((at, key.clone()));
+        }
+    }
+
     /// Whether the front of `lane` waits for its next attempt.
     pub fn is_parked(&self, lane: &L) -> bool {
         let front = self.front(lane).and_then(|key| self.items.get(key));

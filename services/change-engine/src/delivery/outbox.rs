@@ -12,6 +12,12 @@
 //! (saved before the kill, the cursor not yet) take their place when the log is read up to them, so that no older event of
 //! their lane is overtaken.
 //!
+//! **Suspended** ([`Outbox::suspend`]), nothing is read and nothing starts but a probe: the oldest delivery that there is.
+//! A probe that fails is noted in its one record and uses up no attempt, so that an outage of days makes no dead letters.
+//!
+//! **Kept to be shown.** A delivery that arrived after failures stays as a record [`PendingState::Done`], so that people see
+//! what was wrong; the shell removes it by age and number. Like a dead letter it is of no account here.
+//!
 //! **Bounds.** [`Outbox::room`] is 0, and the cursor stands, when the window is full, when there are as many records as
 //! may be, or when `ordering: strict` waits behind a failure; strict therefore needs no record but that of the failure.
 //! One slow receiver of one event would hold the whole window: [`Outbox::relieve`] records what has been in flight for
@@ -21,8 +27,11 @@
 //! Rejected: a row per event and subscription (3 to 8 writes per delivery in the systems that do it), and a cursor that
 //! stops at the first failure (one bad entity would stop the rest).
 
+mod slots;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -61,13 +70,13 @@ pub struct Limits {
 pub struct Start {
     /// Which; named again in [`Outbox::ended`].
     pub key: Key,
-    /// What it carries.
-    pub payload: Payload,
+    /// What it carries; shared with everybody who delivers the same.
+    pub payload: Arc<Payload>,
 }
 
 #[derive(Debug)]
 enum Slot {
-    Open { payload: Payload, started_at: Option<Timestamp> },
+    Open { payload: Arc<Payload>, started_at: Option<Timestamp> },
     Recorded,
     Done,
 }
@@ -84,6 +93,7 @@ pub struct Outbox {
     cursor: Sequence,
     window: BTreeMap<Sequence, Slot>,
     open: usize,
+    done: usize,
     records: BTreeMap<Key, PendingDelivery>,
     /// Records above the cursor as it was stored; they enter when the log is read up to them.
     ahead: BTreeMap<Sequence, PendingDelivery>,
@@ -92,6 +102,7 @@ pub struct Outbox {
     /// What the shell is storing.
     saving: BTreeSet<Key>,
     closed: bool,
+    suspended: bool,
 }
 
 impl Outbox {
@@ -114,11 +125,13 @@ impl Outbox {
             cursor,
             window: BTreeMap::new(),
             open: 0,
+            done: 0,
             records: BTreeMap::new(),
             ahead: BTreeMap::new(),
             unsaved: BTreeMap::new(),
             saving: BTreeSet::new(),
             closed: false,
+            suspended: false,
         };
         let mut stored: Vec<_> = stored.into_iter().map(|record| (Key::of(&record.payload), record)).collect();
         stored.sort_by(|a, b| a.0.cmp(&b.0));
@@ -136,6 +149,9 @@ impl Outbox {
         if self.closed || (self.ordering == Ordering::Strict && self.lanes.is_parked(&Lane::All)) {
             return 0;
         }
+        if self.suspended {
+            return usize::from(!self.holds_any());
+        }
         let window = self.limits.window.saturating_sub(self.window.len());
         let pending = self.limits.pending.saturating_sub(self.records.len() + self.open);
         window.min(pending)
@@ -147,13 +163,14 @@ impl Outbox {
     }
 
     /// The log was read up to and including `up_to`; `wanted` are the events among it that the subscription wants.
-    pub fn read(&mut self, up_to: Sequence, wanted: Vec<Payload>, now: Timestamp) {
+    pub fn read<P: Into<Arc<Payload>>>(&mut self, up_to: Sequence, wanted: Vec<P>, now: Timestamp) {
         enum Found {
-            Fresh(Payload),
+            Fresh(Arc<Payload>),
             Stored(PendingDelivery),
         }
+        let wanted = wanted.into_iter().map(Into::into);
         let mut found: BTreeMap<Key, Found> =
-            wanted.into_iter().map(|payload| (Key::of(&payload), Found::Fresh(payload))).collect();
+            wanted.map(|payload| (Key::of(&payload), Found::Fresh(payload))).collect();
         let later = self.ahead.split_off(&up_to.next());
         let reached = std::mem::replace(&mut self.ahead, later);
         found.extend(reached.into_iter().map(|(sequence, record)| (Key::Event(sequence), Found::Stored(record))));
@@ -167,31 +184,63 @@ impl Outbox {
         self.advance();
     }
 
-    /// Takes in a stored record that a person asked for; one that is known already is left as it is.
-    pub fn add_test(&mut self, record: PendingDelivery) {
+    /// Takes in a stored record that a person asked for: a test, or a dead letter that is to be sent again. One that is
+    /// known already stays as it is, but for its time: asked for earlier, it starts earlier.
+    pub fn add_asked(&mut self, record: PendingDelivery) {
         let key = Key::of(&record.payload);
-        if matches!(key, Key::Test(_)) && !self.records.contains_key(&key) && !self.unsaved.contains_key(&key) {
-            self.admit_record(key, record);
+        if matches!(key, Key::Event(sequence) if sequence > self.read_up_to) || self.unsaved.contains_key(&key) {
+            return;
         }
+        let Some(known) = self.records.get_mut(&key) else { return self.admit_record(key, record) };
+        if let (PendingState::Due { at: known_at }, PendingState::Due { at }) = (&mut known.state, record.state)
+            && at < *known_at
+        {
+            *known_at = at;
+            self.lanes.hasten(&key, at);
+        }
+    }
+
+    /// From now on (or no more) only probes start, and nothing is read.
+    pub fn suspend(&mut self, suspended: bool) {
+        self.suspended = suspended;
+    }
+
+    /// Lets `in_flight` deliveries run at once, at most as many as the limits say and at least one.
+    pub fn widen_to(&mut self, in_flight: usize) {
+        self.lanes.widen_to(in_flight.clamp(1, self.limits.in_flight.max(1)));
     }
 
     /// The next delivery to send, if one may start now.
     pub fn start(&mut self, now: Timestamp) -> Option<Start> {
-        if self.closed {
+        if self.closed || self.suspended {
             return None;
         }
         let key = self.lanes.start(now)?;
+        self.started(key, now)
+    }
+
+    /// The oldest delivery, whether it is due or not, as a probe of an endpoint that is suspended; none while another one is
+    /// in flight.
+    pub fn probe(&mut self, now: Timestamp) -> Option<Start> {
+        if self.closed || !self.suspended || self.lanes.in_flight() > 0 {
+            return None;
+        }
+        let key = self.lanes.start_oldest()?;
+        self.started(key, now)
+    }
+
+    fn started(&mut self, key: Key, now: Timestamp) -> Option<Start> {
         let payload = match &key {
             Key::Event(sequence) => match self.window.get_mut(sequence) {
                 Some(Slot::Open { payload, started_at }) => {
                     *started_at = Some(now);
-                    Some(payload.clone())
+                    Some(Arc::clone(payload))
                 }
                 Some(Slot::Recorded | Slot::Done) | None => None,
             },
             Key::Test(_) => None,
         };
-        let payload = payload.or_else(|| self.records.get(&key).map(|record| record.payload.clone()))?;
+        let payload = payload.or_else(|| self.records.get(&key).map(|record| Arc::new(record.payload.clone())))?;
         Some(Start { key, payload })
     }
 
@@ -208,18 +257,31 @@ impl Outbox {
         let verdict =
             verdict(&self.schedule, &attempt.outcome, Failed { attempts, retry_after, ended_at: now }, chance);
         match verdict {
-            Verdict::Delivered => self.done(key),
-            Verdict::Retry { at } => {
-                self.record(key, PendingState::Due { at }, now, Some(attempt));
-                self.lanes.put_off(key, at);
-                self.record_those_behind(key, now);
-            }
+            Verdict::Delivered => self.done(key, attempt, now),
+            Verdict::Retry { at } => self.put_off(key, at, now, attempt),
             Verdict::Dead => self.bury(key, now, Some(attempt)),
             // Nothing is recorded and nothing starts any more: what was in flight is sent again when it is resumed.
             Verdict::Disable => self.closed = true,
         }
         self.advance();
         verdict
+    }
+
+    /// The probe `key` failed: it is the oldest still, and no attempt of its schedule is used up.
+    pub fn probe_failed(&mut self, key: &Key, attempt: Attempt, now: Timestamp) {
+        let attempts = self.attempts(key);
+        self.put_off(key, now, now, attempt);
+        if let Some(record) = self.records.get_mut(key) {
+            record.attempts = attempts;
+            self.unsaved.insert(key.clone(), Some(record.clone()));
+        }
+        self.advance();
+    }
+
+    fn put_off(&mut self, key: &Key, at: Timestamp, now: Timestamp, attempt: Attempt) {
+        self.record(key, PendingState::Due { at }, now, Some(attempt));
+        self.lanes.put_off(key, at);
+        self.record_those_behind(key, now);
     }
 
     /// `key`, which is in flight, can never be sent: a dead letter without an attempt.
@@ -292,17 +354,32 @@ impl Outbox {
 
     /// Whether [`Self::start`] would start something.
     pub fn can_start(&self, now: Timestamp) -> bool {
-        !self.closed && self.lanes.can_start(now)
+        !self.closed && !self.suspended && self.lanes.can_start(now)
     }
 
     /// Whether one more could be in flight.
     pub const fn has_free_slot(&self) -> bool {
-        !self.closed && self.lanes.has_free_slot()
+        !self.closed && !self.suspended && self.lanes.has_free_slot()
     }
 
-    /// The records that are not dead letters.
+    /// Whether any attempt is in flight.
+    pub const fn is_flying(&self) -> bool {
+        self.lanes.in_flight() > 0
+    }
+
+    /// The records that are neither dead letters nor only kept to be shown.
     pub fn records(&self) -> impl Iterator<Item = &PendingDelivery> {
         self.records.values()
+    }
+
+    /// Deliveries that are done though the cursor has not passed them: a kill repeats them.
+    pub const fn done_above_cursor(&self) -> usize {
+        self.done
+    }
+
+    /// Events above the cursor that are neither delivered nor recorded.
+    pub const fn open(&self) -> usize {
+        self.open
     }
 
     /// Whether anything is not done, dead letters not counted.
@@ -313,112 +390,6 @@ impl Outbox {
     /// The oldest event above the cursor that is neither delivered nor recorded.
     pub fn oldest_open(&self) -> Option<Sequence> {
         self.window.iter().find(|(_, slot)| matches!(slot, Slot::Open { .. })).map(|(sequence, _)| *sequence)
-    }
-
-    fn admit_fresh(&mut self, key: Key, payload: Payload, now: Timestamp) {
-        let Key::Event(sequence) = key else { return };
-        let lane = Lane::of(&payload, self.ordering);
-        self.lanes.push(key.clone(), lane.clone(), None);
-        self.window.insert(sequence, Slot::Open { payload, started_at: None });
-        self.open += 1;
-        // Behind a record it waits for all that is before it in its lane, sent one by one: the cursor must not wait too.
-        let front = self.lanes.front(&lane);
-        if self.ordering == Ordering::Entity && front.is_some_and(|front| self.records.contains_key(front)) {
-            self.record(&key, PendingState::Waiting, now, None);
-        }
-    }
-
-    fn admit_record(&mut self, key: Key, record: PendingDelivery) {
-        let not_before = match record.state {
-            PendingState::Due { at } => Some(at),
-            PendingState::Waiting => None,
-            PendingState::Dead { .. } => return,
-        };
-        self.lanes.push(key.clone(), Lane::of(&record.payload, self.ordering), not_before);
-        self.records.insert(key, record);
-    }
-
-    fn done(&mut self, key: &Key) {
-        self.lanes.finish(key);
-        if self.records.remove(key).is_some() {
-            self.unsaved.insert(key.clone(), None);
-        }
-        self.replace_slot(key, Slot::Done);
-    }
-
-    fn bury(&mut self, key: &Key, now: Timestamp, attempt: Option<Attempt>) {
-        self.record(key, PendingState::Dead { at: now }, now, attempt);
-        self.records.remove(key);
-        self.lanes.finish(key);
-    }
-
-    /// Makes or changes the record of `key`.
-    fn record(&mut self, key: &Key, state: PendingState, now: Timestamp, attempt: Option<Attempt>) {
-        let opened = self.replace_slot(key, Slot::Recorded);
-        let known = self.records.remove(key);
-        let Some(mut record) = known.or_else(|| opened.map(|payload| self.new_record(payload, now))) else { return };
-        record.state = state;
-        if let Some(attempt) = attempt {
-            record.attempts += 1;
-            record.history.push(attempt);
-            let surplus = record.history.len().saturating_sub(MAX_HISTORY);
-            record.history.drain(..surplus);
-        }
-        self.unsaved.insert(key.clone(), Some(record.clone()));
-        self.records.insert(key.clone(), record);
-    }
-
-    fn new_record(&self, payload: Payload, now: Timestamp) -> PendingDelivery {
-        PendingDelivery {
-            subscription: self.subscription.clone(),
-            payload,
-            state: PendingState::Waiting,
-            attempts: 0,
-            history: Vec::new(),
-            since: now,
-        }
-    }
-
-    /// Strict order stops reading instead: there, what is behind stays above the cursor.
-    fn record_those_behind(&mut self, front: &Key, now: Timestamp) {
-        if self.ordering != Ordering::Entity {
-            return;
-        }
-        let Some(lane) = self.records.get(front).map(|record| Lane::of(&record.payload, self.ordering)) else { return };
-        let behind: Vec<Key> =
-            self.lanes.behind_front(&lane).filter(|key| !self.records.contains_key(*key)).cloned().collect();
-        for key in behind {
-            self.record(&key, PendingState::Waiting, now, None);
-        }
-    }
-
-    /// Puts `slot` where an event's slot is; the payload when it was open.
-    fn replace_slot(&mut self, key: &Key, slot: Slot) -> Option<Payload> {
-        let Key::Event(sequence) = key else { return None };
-        match std::mem::replace(self.window.get_mut(sequence)?, slot) {
-            Slot::Open { payload, .. } => {
-                self.open -= 1;
-                Some(payload)
-            }
-            Slot::Recorded | Slot::Done => None,
-        }
-    }
-
-    fn advance(&mut self) {
-        while let Some(front) = self.window.first_entry() {
-            let key = Key::Event(*front.key());
-            let settled = match front.get() {
-                Slot::Done => true,
-                Slot::Recorded => !self.unsaved.contains_key(&key) && !self.saving.contains(&key),
-                Slot::Open { .. } => false,
-            };
-            if !settled {
-                break;
-            }
-            front.remove();
-        }
-        let before_front = self.window.first_key_value().map(|(sequence, _)| Sequence(sequence.0 - 1));
-        self.cursor = before_front.unwrap_or(self.read_up_to);
     }
 }
 

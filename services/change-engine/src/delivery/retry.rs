@@ -82,9 +82,10 @@ pub fn verdict(schedule: &Schedule, outcome: &Outcome, failed: Failed, chance: f
         Outcome::Status { .. }
         | Outcome::Dns
         | Outcome::Blocked { .. }
-        | Outcome::Connect
+        | Outcome::Refused
         | Outcome::Tls
         | Outcome::Timeout
+        | Outcome::TooLarge
         | Outcome::Transport => {}
     }
     match schedule.wait_after(failed.attempts, chance) {
@@ -93,7 +94,7 @@ pub fn verdict(schedule: &Schedule, outcome: &Outcome, failed: Failed, chance: f
     }
 }
 
-fn later(from: Timestamp, wait: Duration) -> Timestamp {
+pub(super) fn later(from: Timestamp, wait: Duration) -> Timestamp {
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
     from.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
@@ -150,9 +151,9 @@ mod tests {
 
     #[test]
     fn chance_spreads_a_wait_by_a_fifth_both_ways() {
-        assert_eq!(wait_s(&Outcome::Connect, failed(2, None), 0.0), Some(240.0));
-        assert_eq!(wait_s(&Outcome::Connect, failed(2, None), 1.0), Some(360.0));
-        assert_eq!(wait_s(&Outcome::Connect, failed(2, None), 7.0), Some(360.0), "chance out of range is held in");
+        assert_eq!(wait_s(&Outcome::Refused, failed(2, None), 0.0), Some(240.0));
+        assert_eq!(wait_s(&Outcome::Refused, failed(2, None), 1.0), Some(360.0));
+        assert_eq!(wait_s(&Outcome::Refused, failed(2, None), 7.0), Some(360.0), "chance out of range is held in");
     }
 
     #[test]
@@ -164,7 +165,7 @@ mod tests {
         for status in [301, 302, 307, 308, 400, 404, 429, 500, 503] {
             assert_eq!(of(&Outcome::Status { status }), retry, "{status}");
         }
-        for outcome in [Outcome::Dns, Outcome::Connect, Outcome::Tls, Outcome::Timeout, Outcome::Transport] {
+        for outcome in [Outcome::Dns, Outcome::Refused, Outcome::Tls, Outcome::Timeout, Outcome::Transport] {
             assert_eq!(of(&outcome), retry, "{outcome:?}");
         }
         assert_eq!(of(&Outcome::Blocked { why: String::new() }), retry);

@@ -1,91 +1,72 @@
-//! How far a courier has come, and when that is written down.
-//!
-//! Written relaxed: lost in a crash, it costs a repetition. So it is written seldom: after so many deliveries or so
-//! much time, whichever comes first, and far more seldom when the cursor only passed events that are not wanted.
+//! How far a courier has come, and what of it is on disk.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use event_model::{
-    Sequence, SubscriptionId,
-    delivery::{Attempt, Progress},
+    Sequence,
+    delivery::{Attempt, Progress, Trouble},
 };
-use event_store::{Durability, StoreError, Table};
 use jiff::Timestamp;
-use tokio::time::Instant;
 
-/// Deliveries after which the cursor is written at the latest: what a kill repeats is bounded by it.
-pub(super) const CURSOR_INTERVAL_DELIVERIES: u32 = 256;
-/// Time after which it is written when something was delivered or failed.
-pub(super) const CURSOR_INTERVAL: Duration = Duration::from_millis(100);
-/// Time after which it is written when it only passed what is not wanted: a kill then costs reading again, no more.
-const SKIP_INTERVAL: Duration = Duration::from_secs(5);
+use crate::{
+    feed::Bell,
+    scribe::{CURSOR_INTERVAL_DELIVERIES, Mark, Scribe},
+};
 
 pub(super) struct Bookmark {
     progress: Progress,
-    written_at: Instant,
-    /// Attempts ended since it was written.
-    unwritten: u32,
+    mark: Arc<Mark>,
+    /// Deliveries done since the start.
+    done: u64,
+    worked: bool,
     moved: bool,
 }
 
 impl Bookmark {
-    pub(super) fn new(progress: Progress) -> Self {
-        Self { progress, written_at: Instant::now(), unwritten: 0, moved: false }
+    pub(super) fn new(progress: Progress, bell: Arc<Bell>) -> Self {
+        Self { progress, mark: Mark::new(bell), done: 0, worked: false, moved: false }
     }
 
     pub(super) fn succeeded(&mut self, at: Timestamp) {
         self.progress.delivered += 1;
         self.progress.last_success_at = Some(at);
-        self.unwritten += 1;
+        self.done += 1;
+        self.worked = true;
     }
 
-    pub(super) fn failed(&mut self, attempt: Attempt) {
+    pub(super) fn gave_up(&mut self) {
+        self.progress.given_up += 1;
+        self.worked = true;
+    }
+
+    pub(super) fn failed(&mut self, attempt: Attempt, trouble: Option<Trouble>) {
         self.progress.last_failure = Some(attempt);
-        self.unwritten += 1;
+        self.trouble_is(trouble);
+        self.worked = true;
     }
 
-    pub(super) fn move_to(&mut self, cursor: Sequence) {
+    pub(super) fn trouble_is(&mut self, trouble: Option<Trouble>) {
+        self.moved |= self.progress.trouble != trouble;
+        self.progress.trouble = trouble;
+    }
+
+    /// Tells the scribe where the cursor is; `done_above` deliveries are done above it.
+    pub(super) fn move_to(&mut self, cursor: Sequence, done_above: usize, scribe: &Scribe, id: &Arc<str>) {
         self.moved |= self.progress.cursor != cursor;
         self.progress.cursor = cursor;
-    }
-
-    /// When it wants to be written; `None` when what is written is true.
-    pub(super) fn due_at(&self) -> Option<Instant> {
-        match self.unwritten {
-            CURSOR_INTERVAL_DELIVERIES.. => Some(self.written_at),
-            1.. => Some(self.written_at + CURSOR_INTERVAL),
-            0 => self.moved.then(|| self.written_at + SKIP_INTERVAL),
+        if self.worked || self.moved {
+            scribe.note(id, &self.progress, self.done.saturating_sub(done_above as u64), &self.mark, self.worked);
+            (self.worked, self.moved) = (false, false);
         }
     }
 
-    pub(super) async fn write(
-        &mut self,
-        table: &Table<Progress>,
-        subscription: &SubscriptionId,
-        durability: Durability,
-    ) -> Result<(), StoreError> {
-        table.put(subscription.as_str(), &self.progress, durability).await?;
-        (self.unwritten, self.moved, self.written_at) = (0, false, Instant::now());
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_written_by_time_or_number_and_seldom_for_what_was_skipped() {
-        let mut bookmark = Bookmark::new(Progress::starting_after(Sequence(0)));
-        let start = bookmark.written_at;
-        assert_eq!(bookmark.due_at(), None);
-        bookmark.move_to(Sequence(7));
-        assert_eq!(bookmark.due_at(), Some(start + SKIP_INTERVAL));
-        bookmark.succeeded(Timestamp::UNIX_EPOCH);
-        assert_eq!(bookmark.due_at(), Some(start + CURSOR_INTERVAL));
-        for _ in 1..CURSOR_INTERVAL_DELIVERIES {
-            bookmark.succeeded(Timestamp::UNIX_EPOCH);
+    /// Whether so much is done and not on disk that nothing more may start; the bell rings when that is over.
+    pub(super) fn must_wait(&self) -> bool {
+        let behind = || self.done.saturating_sub(self.mark.settled()) >= CURSOR_INTERVAL_DELIVERIES;
+        if !behind() {
+            return false;
         }
-        assert_eq!(bookmark.due_at(), Some(start));
+        self.mark.wait();
+        behind()
     }
 }

@@ -1,23 +1,18 @@
 //! What follows from an attempt that has ended.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use change_engine::delivery::{Key, Verdict};
-use event_model::{
-    AccountName, EntityKind, Subscription,
-    delivery::{Attempt, Payload},
-    subscription::Status,
-};
-use event_store::Durability;
+use change_engine::delivery::{Consequence, Key, Verdict};
+use event_model::delivery::{Attempt, Outcome, Payload};
 use jiff::Timestamp;
 use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
-use super::{Courier, Flow, Sent};
+use super::{
+    Courier, Flow, Sent,
+    disabling::{GONE, HOPELESS},
+};
 use crate::{error::CourierError, notices, sender::Answer};
-
-/// Why a subscription is disabled, for people.
-const GONE: &str = "the receiver answered 410 Gone";
 
 impl Courier {
     /// Takes in `first` and whatever else has ended by now, so that all of it is stored at once; but nothing more once
@@ -37,44 +32,101 @@ impl Courier {
     }
 
     pub(super) async fn ended(&mut self, sent: Sent) -> Result<Flow, CourierError> {
-        let subscription = Arc::clone(&self.subscription);
-        let id = &subscription.id;
-        let secret = |source| CourierError::Secret { subscription: id.clone(), source };
-        let Answer { attempt, retry_after } = sent.answer.map_err(secret)?;
-        let (now, key, payload) = (Timestamp::now(), &sent.start.key, &sent.start.payload);
+        let secret = |source| CourierError::Secret { subscription: self.subscription.id.clone(), source };
+        let Answer { attempt, retry_after, .. } = sent.answer.map_err(secret)?;
+        let (now, key) = (Timestamp::now(), &sent.start.key);
         self.shared.metrics.attempted(&attempt);
-        let attempts = self.outbox.attempts(key) + 1;
-        let verdict = self.outbox.ended(key, attempt.clone(), retry_after, now, rand::random());
-        if let Key::Event(sequence) = key {
-            self.held.remove(sequence);
-        }
-        if verdict == Verdict::Delivered {
-            self.bookmark.succeeded(now);
-            self.note_success();
-            if let Some(logged_at) = sent.logged_at {
-                self.shared.metrics.delivered_after(now.duration_since(logged_at).as_secs_f64());
-            }
+        if let Outcome::Delivered { .. } = attempt.outcome {
+            self.delivered(key, attempt, sent.logged_at, now);
             return Ok(Flow::GoOn);
         }
-        debug!(subscription = %id, delivery = ?key, attempts, outcome = ?attempt.outcome, ?verdict, "an attempt failed");
-        self.bookmark.failed(attempt.clone());
+        let consequence = self.health.failed(key, &attempt.outcome, retry_after, attempt.at, now, rand::random());
+        self.bookmark.failed(attempt.clone(), self.health.trouble());
         self.note_failure(&attempt);
-        match verdict {
-            Verdict::Delivered | Verdict::Retry { .. } => {}
-            Verdict::Dead => {
+        let attempts = self.outbox.attempts(key) + 1;
+        let verdict = if sent.is_probe && attempt.outcome != (Outcome::Status { status: 410 }) {
+            self.outbox.probe_failed(key, attempt.clone(), now);
+            Verdict::Retry { at: now }
+        } else {
+            self.outbox.ended(key, attempt.clone(), retry_after, now, rand::random())
+        };
+        self.note_health();
+        let id = &self.subscription.id;
+        debug!(subscription = %id, delivery = ?key, attempts, outcome = ?attempt.outcome, ?verdict, "an attempt failed");
+        Box::pin(self.after_failure(verdict, consequence, &sent.start.payload, attempts, &attempt)).await
+    }
+
+    fn delivered(&mut self, key: &Key, attempt: Attempt, logged_at: Option<Timestamp>, now: Timestamp) {
+        let was_suspended = self.health.succeeded(Duration::from_millis(attempt.duration_ms));
+        if was_suspended {
+            self.pace.start_slowly();
+        }
+        // A delivered attempt has one verdict.
+        let Verdict::Delivered = self.outbox.ended(key, attempt, None, now, 0.5) else { return };
+        self.note_health();
+        self.note_revival(key);
+        self.bookmark.succeeded(now);
+        self.bookmark.trouble_is(None);
+        self.note_success();
+        if let Some(logged_at) = logged_at {
+            self.shared.metrics.delivered_after(now.duration_since(logged_at).as_secs_f64());
+        }
+    }
+
+    async fn after_failure(
+        &mut self,
+        verdict: Verdict,
+        consequence: Consequence,
+        payload: &Arc<Payload>,
+        attempts: u32,
+        attempt: &Attempt,
+    ) -> Result<Flow, CourierError> {
+        match (verdict, consequence) {
+            (Verdict::Disable, _) => {
+                self.disable(payload, GONE).await?;
+                Ok(Flow::Gone)
+            }
+            // Told first: the next failure is as hopeless.
+            (Verdict::Dead, _) if !self.lane.is_live() => {
+                self.bookmark.gave_up();
+                Ok(Flow::GoOn)
+            }
+            (Verdict::Dead, _) => {
+                let id = &self.subscription.id;
+                self.bookmark.gave_up();
                 self.shared.metrics.dead_letters.inc();
-                warn!(subscription = %id, delivery = ?key, attempts, outcome = ?attempt.outcome, "a delivery is given up");
+                warn!(subscription = %id, event = ?payload, attempts, outcome = ?attempt.outcome, "a delivery is given up");
                 if notices::tells_of_its_end(payload) {
-                    notices::exhausted(&self.shared, id, payload, attempts, &attempt).await?;
+                    notices::exhausted(&self.shared, id, payload, attempts, attempt).await?;
                     return Ok(Flow::Told);
                 }
+                Ok(Flow::GoOn)
             }
-            Verdict::Disable => {
-                self.disable(payload).await?;
-                return Ok(Flow::Gone);
+            (_, Consequence::Hopeless) => {
+                self.disable(payload, HOPELESS).await?;
+                Ok(Flow::Gone)
             }
+            (Verdict::Delivered | Verdict::Retry { .. }, Consequence::None | Consequence::Suspended) => Ok(Flow::GoOn),
         }
-        Ok(Flow::GoOn)
+    }
+
+    /// Lets the outbox and the metrics know whether the endpoint is suspended.
+    pub(super) fn note_health(&mut self) {
+        let suspended = self.health.is_suspended();
+        if suspended == self.suspended {
+            return;
+        }
+        self.suspended = suspended;
+        self.outbox.suspend(suspended);
+        if !self.lane.is_live() {
+            debug!(subscription = %self.subscription.id, suspended, "the receiver of a replay");
+        } else if suspended {
+            warn!(subscription = %self.subscription.id, "the receiver is suspended: it is probed now and then");
+            self.shared.metrics.suspended.inc();
+        } else {
+            info!(subscription = %self.subscription.id, "the receiver is back: deliveries go on, slowly at first");
+            self.shared.metrics.suspended.dec();
+        }
     }
 
     /// A receiver begins to fail with the first failure, and has recovered with the first success that leaves nothing
@@ -90,51 +142,6 @@ impl Courier {
         if self.failing && self.outbox.records().next().is_none() {
             self.failing = false;
             info!(subscription = %self.subscription.id, "the receiver has recovered");
-        }
-    }
-
-    /// Disables the subscription, if it still stands as this courier runs it: of several refusals in flight the first
-    /// alone does it and tells of it, and one that was changed, paused or deleted meanwhile is not what was refused.
-    async fn disable(&self, refused: &Payload) -> Result<(), CourierError> {
-        let id = &self.subscription.id;
-        let stands = self.shared.subscriptions.get(id.as_str()).await?;
-        if stands.as_ref() != Some(&*self.subscription) {
-            debug!(subscription = %id, "a refusal of what no longer stands so is passed over");
-            return Ok(());
-        }
-        if let Some(account) = self.account_to_tell(refused).await? {
-            notices::disabled(&self.shared, &self.subscription, &account, GONE).await?;
-        }
-        let refused = Arc::clone(&self.subscription);
-        let disable = move |known: Option<Subscription>| {
-            let mut subscription = known?;
-            if subscription == *refused {
-                let at = Timestamp::now();
-                subscription.status = Status::Disabled { reason: GONE.to_owned(), at };
-                subscription.updated_at = at;
-            }
-            Some(subscription)
-        };
-        let stands = self.shared.subscriptions.update(id.as_str(), Durability::Durable, disable).await?;
-        if stands.is_some_and(|subscription| matches!(subscription.status, Status::Disabled { .. })) {
-            warn!(subscription = %id, reason = GONE, "the subscription is disabled");
-        }
-        Ok(())
-    }
-
-    /// The account whose log tells that the subscription was disabled: that of the refused event. A test has none;
-    /// then one that the subscription asks for, or that of the last event. `None`: nobody is to be told.
-    async fn account_to_tell(&self, refused: &Payload) -> Result<Option<AccountName>, CourierError> {
-        match refused {
-            Payload::Event { event_type, .. } if event_type.kind() == EntityKind::Subscription => Ok(None),
-            Payload::Event { account, .. } => Ok(account.parse().ok()),
-            Payload::Test { .. } => match self.subscription.filter.accounts.first() {
-                Some(account) => Ok(Some(account.clone())),
-                None => {
-                    let last = self.shared.store.event(self.shared.store.last_sequence()).await?;
-                    Ok(last.map(|event| event.head.account.clone()))
-                }
-            },
         }
     }
 }

@@ -90,6 +90,26 @@ pub fn special_range(address: IpAddr) -> Option<&'static str> {
     })
 }
 
+/// The IPv4 addresses that `address` carries: whoever is sent to it may end at them. One that is mapped, compatible,
+/// translated or behind the well-known NAT64 prefix carries its last 32 bits; 6to4 (RFC 3056) those after its prefix; Teredo
+/// (RFC 4380) its server and, inverted, its client; ISATAP (RFC 5214) names itself in the interface id of any prefix. Where a
+/// local NAT64 prefix (RFC 8215) keeps them only its operator knows.
+pub fn carried(address: IpAddr) -> Vec<Ipv4Addr> {
+    let IpAddr::V6(v6) = address else { return Vec::new() };
+    let segments = v6.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match segments {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
+        [0, 0, 0, 0, 0 | 0xffff, 0, high, low]
+        | [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => vec![v4(high, low)],
+        [0x2002, high, low, ..] => vec![v4(high, low)],
+        [0x2001, 0, high, low, _, _, client_high, client_low] => vec![v4(high, low), v4(!client_high, !client_low)],
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => vec![v4(high, low)],
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +161,25 @@ mod tests {
             ("4000::1", "not global unicast"),
         ] {
             assert!(range(address).is_some_and(|name| name.contains(word)), "{address}: {:?}", range(address));
+        }
+    }
+
+    #[test]
+    fn what_an_address_carries_is_found_in_every_form() {
+        for (address, inner) in [
+            ("::ffff:10.0.0.1", "10.0.0.1"),
+            ("::10.0.0.1", "10.0.0.1"),
+            ("::ffff:0:10.0.0.1", "10.0.0.1"),
+            ("64:ff9b::10.0.0.1", "10.0.0.1"),
+            ("2002:a00:1::5", "10.0.0.1"),
+            ("2001:0:808:808::f5ff:fffe", "8.8.8.8 10.0.0.1"),
+            ("2a00:1450::200:5efe:a00:1", "10.0.0.1"),
+            ("2a00:1450::1", ""),
+            ("::1", ""),
+            ("10.0.0.1", ""),
+        ] {
+            let found: Vec<_> = carried(address.parse().expect(address)).iter().map(Ipv4Addr::to_string).collect();
+            assert_eq!(found.join(" "), inner, "{address}");
         }
     }
 }

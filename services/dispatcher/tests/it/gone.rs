@@ -39,14 +39,24 @@ async fn gone_disables_tells_of_it_and_the_cursor_stands() {
 #[tokio::test]
 async fn many_refusals_in_flight_are_one_disabling_and_each_resumption_may_bring_one_more() {
     let told = Told::from(tracing::Level::WARN);
-    let receiver = Receiver::start(|_| Reply::Slow(A_WHILE, 410)).await;
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let mut world = World::new();
-    let subjects: Vec<String> = (0..32).map(|n| format!("r{n}")).collect();
-    world.append(&subjects.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let subjects: Vec<String> = (0..16).map(|n| format!("r{n}")).collect();
+    let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    world.append(&subjects).await;
     let id = world.subscribe(&receiver.url).await;
+    world.start();
+    // By now the endpoint is known to be well, and gets many at once.
+    receiver.wait_for(16).await;
+    receiver.answer(|_| Reply::Slow(A_WHILE, 410));
+    world.append(&subjects).await;
+    receiver.wait_for(16 + 10).await;
     for disablings in 1..=2 {
-        world.start();
-        receiver.wait_for(32 * disablings).await;
+        if disablings == 2 {
+            let came = receiver.received().len();
+            world.start();
+            receiver.wait_for(came + 1).await;
+        }
         world.status_until(&id, "disabled").await;
         // The stop waits for what is in flight: then all refusals have been taken in.
         world.stop().await;

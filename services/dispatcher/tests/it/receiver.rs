@@ -52,6 +52,8 @@ impl Received {
 #[derive(Clone, Debug)]
 pub enum Reply {
     Status(u16),
+    /// The status with this body.
+    Text(u16, String),
     /// The status after a while.
     Slow(Duration, u16),
     /// 503 and `retry-after`.
@@ -164,6 +166,7 @@ async fn respond(reply: Reply) -> Response {
     let with = |status: u16, body: Body| Response::builder().status(status).body(body).expect("response");
     match reply {
         Reply::Status(status) => with(status, Body::from("ok")),
+        Reply::Text(status, text) => with(status, Body::from(text)),
         Reply::Slow(after, status) => {
             tokio::time::sleep(after).await;
             with(status, Body::empty())

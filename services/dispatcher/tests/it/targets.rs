@@ -50,7 +50,7 @@ async fn plain_http_goes_nowhere_unless_allowed() {
 async fn each_way_of_not_arriving_has_its_name() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let free_port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address");
-    assert_eq!(outcome(&format!("http://{free_port}/"), |_| {}).await, Outcome::Connect);
+    assert_eq!(outcome(&format!("http://{free_port}/"), |_| {}).await, Outcome::Refused);
     let tls_to_plain = receiver.url.as_str().replace("http:", "https:");
     assert_eq!(outcome(&tls_to_plain, |_| {}).await, Outcome::Tls);
     // A label longer than any name may have: the resolver refuses it without asking the network.

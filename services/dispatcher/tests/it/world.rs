@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use dispatcher::{DispatcherConfig, DispatcherError, Metrics, Schedule, signature::parse_secret};
+use dispatcher::{DispatcherConfig, DispatcherError, Metrics, Patience, Schedule, signature::parse_secret};
 use event_model::{
     Data, Detection, EntityKind, Event, EventDraft, EventFilter, EventType, Revision, Sequence, Subject, Subscription,
     SubscriptionId, TimestampSource,
-    delivery::{PendingDelivery, PendingState, Progress},
+    delivery::{ERRANDS, PendingDelivery, PendingState, Progress},
     subscription::{Format, Ordering, Status},
 };
 use event_store::{Durability, EventStore, Sealer, StoreConfig, Table, TableName};
@@ -39,7 +39,7 @@ struct Running {
 }
 
 impl World {
-    /// Deliveries to loopback are allowed; retries come after 50 ms, ten times.
+    /// Deliveries to loopback are allowed; retries come after 50 ms, ten times; nothing is suspended.
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("directory");
         let store = EventStore::open(&StoreConfig::at(directory.path().join("store"))).expect("store");
@@ -48,6 +48,7 @@ impl World {
             allow_http: true,
             allow_cidrs: vec!["127.0.0.0/8".parse().expect("net")],
             schedule: Schedule::of(vec![Duration::from_millis(50); 10]),
+            patience: Patience { suspend_after: u32::MAX, ..Patience::default() },
             ..DispatcherConfig::default()
         };
         let sealer = Sealer::new([7; 32]);
@@ -114,6 +115,10 @@ impl World {
         let now = Timestamp::now();
         Subscription {
             sealed_secrets: vec![seal(SECRET), seal(OLD_SECRET)],
+            retiring_secrets: Vec::new(),
+            ed25519_keys: Vec::new(),
+            challenge: false,
+            owner: None,
             id,
             url: url.clone(),
             filter,
@@ -166,8 +171,20 @@ impl World {
         self.store.table(TableName::Pending)
     }
 
+    /// Deliveries that are not done, dead letters included.
     pub async fn pending(&self) -> Vec<PendingDelivery> {
+        self.records().await.into_iter().filter(|record| !matches!(record.state, PendingState::Done { .. })).collect()
+    }
+
+    /// Everything that is kept of deliveries.
+    pub async fn records(&self) -> Vec<PendingDelivery> {
         self.pending_table().list("").await.expect("list").into_iter().map(|(_, record)| record).collect()
+    }
+
+    /// Tells the dispatcher that a person asked something of the subscription.
+    pub async fn ask(&self, id: &SubscriptionId) {
+        let errands: Table<Timestamp> = self.store.table(TableName::Service);
+        errands.put(&format!("{ERRANDS}{id}"), &Timestamp::now(), Durability::Durable).await.expect("put");
     }
 
     /// Waits until the pending deliveries are as `right` wants them.

@@ -74,7 +74,13 @@ impl SledEngine {
             .segment_size(layout::SEGMENT_BYTES)
             .flush_every_ms(Some(CLEAN_EVERY_MS))
             .open()
-            .map_err(failed(path, "open sled"))?;
+            .map_err(|error| match error {
+                // It tells no place. Damage is told as such: what helps against it is a backup, not another try.
+                sled::Error::Corruption { .. } => {
+                    StoreError::CorruptValue { place: DATA_FILE, key: "what is read at the start".to_owned() }
+                }
+                other => failed(path, "open sled")(other),
+            })?;
         let data = File::options().write(true).open(path.join(DATA_FILE)).map_err(failed(path, "open sled's data"))?;
         sync_names(path).map_err(failed(path, "sync the directory"))?;
         let mark = Mutex::new(MarkFile::at(path));

@@ -27,6 +27,7 @@ on_each_engine!(
     a_full_disk_leaves_a_readable_log_and_a_table_as_it_was_or_changed_whole,
     a_slow_disk_is_shared_by_whoever_waits,
     a_change_of_several_keys_is_whole_or_not_at_all_wherever_it_stops,
+    a_change_of_several_keys_that_was_made_is_not_made_again_over_what_came_later,
     a_writer_whose_lease_was_superseded_is_told_and_writes_no_more,
     each_opening_takes_the_next_lease,
 );
@@ -214,6 +215,16 @@ async fn a_slow_disk_is_shared_by_whoever_waits(place: Place) {
     }
     assert!(start.elapsed() < Duration::from_millis(32 * 50), "they share commits");
     assert_eq!(assert_whole(&store).await.len(), 37);
+}
+
+async fn a_change_of_several_keys_that_was_made_is_not_made_again_over_what_came_later(place: Place) {
+    let store = place.open();
+    let table = store.table::<u32>(TableName::Progress);
+    table.apply(["a", "b"].map(|key| (key.to_owned(), Some(1))).to_vec(), Durability::Durable).await.expect("written");
+    table.put("a", &2, Durability::Durable).await.expect("written");
+    drop((store, table));
+    let found = place.open().table::<u32>(TableName::Progress).list("").await.expect("readable");
+    assert_eq!(found, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
 }
 
 async fn a_change_of_several_keys_is_whole_or_not_at_all_wherever_it_stops(place: Place) {

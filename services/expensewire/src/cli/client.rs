@@ -109,8 +109,8 @@ impl Client {
         self.send(self.request(Method::PATCH, path, &[])?.json(body)).await
     }
 
-    pub async fn delete(&self, path: &[&str]) -> Result<Value, Failure> {
-        self.send(self.request(Method::DELETE, path, &[])?).await
+    pub async fn delete(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {
+        self.send(self.request(Method::DELETE, path, query)?).await
     }
 
     /// Opens a stream of server-sent events; the answer's head is checked.

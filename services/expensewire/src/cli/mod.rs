@@ -7,11 +7,14 @@ mod accounts;
 mod backup;
 mod client;
 mod config;
+mod deliveries;
 mod events;
+mod keys;
 mod lines;
 mod log;
 mod place;
 mod problem;
+mod replay;
 mod service;
 mod since;
 mod sse;
@@ -28,12 +31,15 @@ pub use accounts::AccountsCommand;
 pub use backup::{BackupArgs, ExportArgs, ImportArgs, RestoreArgs};
 pub use client::{ApiKey, Connection};
 pub use config::{ConfigArg, ConfigCommand, ShowFormat};
+pub use deliveries::DeliveriesCommand;
 pub use events::{EventsCommand, FilterArgs, ListArgs};
+pub use keys::{CreateKeyArgs, KeysCommand};
 pub use log::LogCommand;
 pub use place::PlaceArgs;
+pub use replay::ReplayCommand;
 pub use service::{DemoArgs, OverLimit, ServeArgs, SimArgs};
 pub use state::StateCommand;
-pub use subscriptions::{CreateArgs, SubscriptionsCommand, UpdateArgs};
+pub use subscriptions::{CreateArgs, RotateArgs, SubscriptionsCommand, UpdateArgs};
 pub use tail::TailArgs;
 pub use verify::{SecretText, VerifyArgs};
 
@@ -79,6 +85,24 @@ pub enum ClientCommand {
         /// What to do.
         #[command(subcommand)]
         command: AccountsCommand,
+    },
+    /// See what failed to be delivered, and send it again
+    Deliveries {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: DeliveriesCommand,
+    },
+    /// Send a subscription events once more
+    Replay {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: ReplayCommand,
     },
     /// Prove that the log is what was written
     Log {
@@ -127,6 +151,15 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: SubscriptionsCommand,
     },
+    /// Say who may see and do what
+    Keys {
+        /// The service to ask.
+        #[command(flatten)]
+        connection: Connection,
+        /// What to do.
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Check the signature of a delivery whose body is on standard input; says which check fails
     Verify(VerifyArgs),
     /// Check, show or make a configuration
@@ -145,12 +178,15 @@ pub enum ClientCommand {
 pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
     match command {
         ClientCommand::Accounts { connection, command } => accounts::run(connection, command).await,
+        ClientCommand::Deliveries { connection, command } => deliveries::run(connection, command).await,
+        ClientCommand::Replay { connection, command } => replay::run(connection, command).await,
         ClientCommand::Log { connection, command } => log::run(connection, command).await,
         ClientCommand::State { connection, command } => state::run(connection, command).await,
         ClientCommand::Backup { connection, args } => backup::run(connection, args).await,
         ClientCommand::Restore(args) => backup::restore(args).await,
         ClientCommand::Events { connection, command } => events::run(connection, command).await,
         ClientCommand::Subscriptions { connection, command } => subscriptions::run(connection, command).await,
+        ClientCommand::Keys { connection, command } => keys::run(connection, command).await,
         ClientCommand::Verify(args) => verify::run(args),
         ClientCommand::Config { command } => config::run(command),
     }

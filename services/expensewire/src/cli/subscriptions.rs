@@ -1,10 +1,12 @@
-//! `subscriptions create|list|show|update|delete|pause|resume|test`.
+//! `subscriptions create|list|show|update|delete|pause|resume|rotate-secret|test`.
 
 mod args;
+mod rotate;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
 pub use args::{CreateArgs, SubscriptionsCommand, UpdateArgs};
+pub use rotate::RotateArgs;
 use serde_json::Value;
 
 use super::client::{Client, Connection};
@@ -43,6 +45,7 @@ pub(super) async fn run(connection: &Connection, command: &SubscriptionsCommand)
         Command::Delete { id, yes } => return delete(&client, id, *yes).await,
         Command::Pause { id } => act(&client, id, "pause", &mut output).await?,
         Command::Resume { id } => act(&client, id, "resume", &mut output).await?,
+        Command::RotateSecret(args) => rotate::run(&client, args, &mut output).await.map_err(with_hint)?,
         Command::Test { id } => {
             act(&client, id, "test", &mut output).await?;
             eprintln!("a test event is on its way; `expensewire subscriptions show {}` tells how it went", plain(id));
@@ -87,7 +90,7 @@ async fn delete(client: &Client, id: &str, yes: bool) -> Result<Exit, Failure> {
         eprintln!("nothing was deleted");
         return Ok(Exit::Interrupted);
     }
-    client.delete(&[PATH, id]).await.map_err(with_hint)?;
+    client.delete(&[PATH, id], &[]).await.map_err(with_hint)?;
     eprintln!("deleted {}", plain(id));
     Ok(Exit::Ok)
 }

@@ -28,6 +28,8 @@ fn every_command_of_the_interface_is_there() {
         &["events", "tail", "--since", "2h"],
         &["subscriptions", "list", "--server", "http://10.0.0.1:1/base", "--key", "ew_x"],
         &["subscriptions", "delete", "sub_1", "--yes"],
+        &["keys", "create", "--account", "acme", "--policy", "*", "--events", "report.*", "--action", "events:read"],
+        &["keys", "delete", "key_1", "--subscriptions", "keep"],
         &["--log", "debug", "config", "check", "--log-format", "json"],
         &["verify", "--secret", "s", "--id", "i", "--timestamp", "-1", "--signature", "v1,x"],
         &["config", "show", "--origin"],

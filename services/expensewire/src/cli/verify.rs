@@ -79,7 +79,7 @@ fn check(args: &VerifyArgs, body: &[u8], now_s: i64) -> Result<(), Failure> {
             VerifyFailure::Mismatch => failed(failure.to_string()).hint(
                 "the body must be the bytes received, not parsed and written again; an editor's newline breaks it",
             ),
-            VerifyFailure::Timestamp | VerifyFailure::NoSignature => failed(failure.to_string()),
+            VerifyFailure::Timestamp | VerifyFailure::NoSignature(_) => failed(failure.to_string()),
         }
     })
 }

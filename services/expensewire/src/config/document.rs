@@ -107,6 +107,10 @@ pub struct SecurityDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1))]
     pub sealing_key_file: Option<PathBuf>,
+    /// Sealing keys of before, while the secrets under them are moved to the one of `sealing_key_file`. The start moves them;
+    /// a day later, when no answer kept for an `Idempotency-Key` is under them either, they can be taken out here.
+    #[schemars(schema_with = "schema::ids")]
+    pub older_sealing_key_files: Vec<PathBuf>,
 }
 
 /// `[accounts.NAME]`.

@@ -70,6 +70,8 @@ pub struct Security {
     pub admin_key: Option<SecretString>,
     /// Where the sealing key lies, or will lie: see [`sealing::load_or_create`].
     pub sealing_key_path: std::path::PathBuf,
+    /// Where those of before lie.
+    pub older_sealing_key_paths: Vec<std::path::PathBuf>,
 }
 
 /// One Expensify credential pair and what is watched with it.

@@ -63,7 +63,20 @@ fn security(document: &Document, draft: &mut Draft) -> Security {
     let default_path = || document.store.path.join(SEALING_KEY_FILE);
     let sealing_key_path = written.sealing_key_file.clone().unwrap_or_else(default_path);
     sealing_key(&sealing_key_path, draft);
-    Security { admin_key: first(admin_keys), sealing_key_path }
+    let older_sealing_key_paths = written.older_sealing_key_files.clone();
+    older_sealing_keys(&older_sealing_key_paths, draft);
+    Security { admin_key: first(admin_keys), sealing_key_path, older_sealing_key_paths }
+}
+
+/// Of a key of before nothing is made: each must be there.
+fn older_sealing_keys(paths: &[PathBuf], draft: &mut Draft) {
+    let key = KeyPath::new(["security", "older_sealing_key_files"]);
+    for path in paths {
+        if let Err(error) = sealing::load(path) {
+            let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            draft.mistake(&key, format!("{error}{cause}"));
+        }
+    }
 }
 
 /// What the start would refuse, told early. Where the path itself is wrong, there is no file to speak of.

@@ -11,11 +11,15 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{TryRng, rngs::SysRng};
+use zeroize::Zeroizing;
 
 const KEY_BYTES: usize = 32;
 
 /// Largest file read: a key has 45 bytes with its newline.
 const MAX_FILE_BYTES: u64 = 1024;
+
+/// The key itself, wiped when it is dropped.
+pub type SealingKey = Zeroizing<[u8; KEY_BYTES]>;
 
 /// Why there is no sealing key.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +68,7 @@ pub enum SealingKeyError {
 /// # Errors
 ///
 /// A file that is not a key, or that others may read, is refused and left as it is.
-pub fn load_or_create(path: &Path) -> Result<[u8; KEY_BYTES], SealingKeyError> {
+pub fn load_or_create(path: &Path) -> Result<SealingKey, SealingKeyError> {
     match load(path) {
         Err(SealingKeyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             create(path)?;
@@ -87,12 +91,18 @@ pub fn check(path: &Path) -> Result<(), SealingKeyError> {
     }
 }
 
-fn load(path: &Path) -> Result<[u8; KEY_BYTES], SealingKeyError> {
+/// The key in the file at `path`.
+///
+/// # Errors
+///
+/// A file that is missing, is not a key, or that others may read.
+pub fn load(path: &Path) -> Result<SealingKey, SealingKeyError> {
     let unreadable = |source| SealingKeyError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     refuse_wider_readable(path, &file.metadata().map_err(unreadable)?)?;
-    let text = io::read_to_string(io::Read::take(file, MAX_FILE_BYTES)).map_err(unreadable)?;
-    let key = STANDARD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    let text = Zeroizing::new(io::read_to_string(io::Read::take(file, MAX_FILE_BYTES)).map_err(unreadable)?);
+    let bytes = STANDARD.decode(text.trim()).ok().map(Zeroizing::new);
+    let key = bytes.and_then(|bytes| bytes.as_slice().try_into().ok()).map(Zeroizing::new);
     key.ok_or_else(|| SealingKeyError::Malformed { path: path.to_owned() })
 }
 
@@ -113,9 +123,9 @@ fn refuse_wider_readable(_: &Path, _: &fs::Metadata) -> Result<(), SealingKeyErr
 /// Writes a new key beside `path`, makes it durable, then gives it its name: the name never stands for half a key, and
 /// a key that another process put there meanwhile stays.
 fn create(path: &Path) -> Result<(), SealingKeyError> {
-    let mut key = [0; KEY_BYTES];
-    SysRng.try_fill_bytes(&mut key).map_err(|source| SealingKeyError::NoRandomness { source })?;
-    write_new(path, &format!("{}\n", STANDARD.encode(key)))
+    let mut key = SealingKey::default();
+    SysRng.try_fill_bytes(&mut *key).map_err(|source| SealingKeyError::NoRandomness { source })?;
+    write_new(path, &Zeroizing::new(format!("{}\n", STANDARD.encode(*key))))
         .map_err(|source| SealingKeyError::Unwritable { path: path.to_owned(), source })
 }
 

@@ -1,32 +1,30 @@
 //! The parts of the service as tasks, and what each is given.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
-use dispatcher::{DispatcherConfig, guard::Guard};
+use dispatcher::{DispatcherConfig, challenge::Challenger, guard::Guard};
 use event_model::{
-    AccountName,
+    AccountName, Subscription,
     status::{AccountStatus, BudgetStatus},
 };
 use event_store::{EventStore, Sealer};
 use futures_util::future::BoxFuture;
 use http_api::{Deps, Refresh, Released, TargetPolicy, Watching, WatchingRefusal};
 use poller::{Handle, HandleError, What};
-use prometheus::{IntCounterVec, IntGauge, Registry};
-use tokio::{
-    net::TcpListener,
-    sync::watch,
-    task::JoinSet,
-    time::{MissedTickBehavior, interval},
-};
+use prometheus::{IntCounterVec, Registry};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::keeper::{self, Keeper};
-use crate::config::{Account, Config};
-
-/// How often the store's size and end are put into the metrics.
-const STORE_METRICS_EVERY: Duration = Duration::from_secs(2);
+use super::{
+    gauges::Gauges,
+    keeper::{self, Keeper},
+};
+use crate::{
+    config::{Account, Config},
+    manager,
+};
 
 /// The name of a part and how it ended.
 pub type Ended = (&'static str, Result<()>);
@@ -56,6 +54,7 @@ impl Parts {
         self.spawn_api(listener, status, handle)?;
         self.spawn_store_metrics()?;
         self.spawn_keeper()?;
+        self.spawn_watchdog();
         Ok(self.running)
     }
 
@@ -82,16 +81,20 @@ impl Parts {
 
     fn spawn_dispatcher(&mut self, events_appended: IntCounterVec) -> Result<()> {
         let metrics = dispatcher::Metrics::register(&self.registry, events_appended)?;
+        let settings = self.delivery_settings();
+        let run = dispatcher::run(settings, self.store.clone(), self.sealer.clone(), metrics, self.stop.clone());
+        self.running.spawn(async move { ("dispatcher", run.await.map_err(Into::into)) });
+        Ok(())
+    }
+
+    fn delivery_settings(&self) -> DispatcherConfig {
         let delivery = &self.config.delivery;
-        let settings = DispatcherConfig {
+        DispatcherConfig {
             timeout: delivery.timeout(),
             allow_http: delivery.allow_http,
             allow_cidrs: delivery.allow_cidrs.clone(),
             ..DispatcherConfig::default()
-        };
-        let run = dispatcher::run(settings, self.store.clone(), self.sealer.clone(), metrics, self.stop.clone());
-        self.running.spawn(async move { ("dispatcher", run.await.map_err(Into::into)) });
-        Ok(())
+        }
     }
 
     fn spawn_api(
@@ -102,13 +105,15 @@ impl Parts {
     ) -> Result<()> {
         let metrics = http_api::Metrics::register(&self.registry)?;
         let delivery = &self.config.delivery;
+        let guard = Guard::new(delivery.allow_http, delivery.allow_cidrs.clone());
+        let challenger = Challenger::new(&self.delivery_settings(), self.sealer.clone())?;
         let deps = Deps {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
             accounts,
             watching: Arc::new(Watched(handle)),
             registry: self.registry.clone(),
-            targets: Arc::new(Targets(Guard::new(delivery.allow_http, delivery.allow_cidrs.clone()))),
+            targets: Arc::new(Targets { guard, challenger }),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let run = http_api::serve(listener, deps, metrics, self.stop.clone());
@@ -132,26 +137,30 @@ impl Parts {
     }
 
     fn spawn_store_metrics(&mut self) -> Result<()> {
-        let last = IntGauge::new("expensewire_log_last_sequence", "Sequence of the last durable event.")?;
-        let bytes = IntGauge::new("expensewire_store_bytes", "Bytes that the store takes on disk.")?;
-        self.registry.register(Box::new(last.clone()))?;
-        self.registry.register(Box::new(bytes.clone()))?;
         #[cfg(target_os = "linux")]
         self.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        let (store, stop) = (self.store.clone(), self.stop.clone());
+        let gauges = Gauges::register(&self.registry)?;
+        let run = gauges.keep(self.store.clone(), self.config.store.path.clone());
+        let stop = self.stop.clone();
         self.running.spawn(async move {
-            let mut ticks = interval(STORE_METRICS_EVERY);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return ("store metrics", Ok(())),
-                    _ = ticks.tick() => {}
-                }
-                last.set(i64::try_from(store.last_sequence().0).unwrap_or(i64::MAX));
-                bytes.set(i64::try_from(store.disk_bytes()).unwrap_or(i64::MAX));
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = run => {}
             }
+            ("store metrics", Ok(()))
         });
         Ok(())
+    }
+
+    fn spawn_watchdog(&mut self) {
+        let (store, stop) = (self.store.clone(), self.stop.clone());
+        self.running.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = manager::feed_watchdog(store) => {}
+            }
+            ("watchdog", Ok(()))
+        });
     }
 }
 
@@ -196,12 +205,19 @@ fn account_config(account: &Account) -> poller::AccountConfig {
     }
 }
 
-/// The dispatcher's guard, as the API asks it at registration.
-struct Targets(Guard);
+/// What the dispatcher says of an endpoint, as the API asks it at registration.
+struct Targets {
+    guard: Guard,
+    challenger: Challenger,
+}
 
 impl TargetPolicy for Targets {
     fn check<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(async move { self.0.check(url).await.map_err(|refusal| refusal.to_string()) })
+        Box::pin(async move { self.guard.check(url).await.map_err(|refusal| refusal.to_string()) })
+    }
+
+    fn challenge<'a>(&'a self, subscription: &'a Subscription) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move { self.challenger.ask(subscription).await.map_err(|failure| failure.to_string()) })
     }
 }
 

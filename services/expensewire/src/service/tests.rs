@@ -1,8 +1,11 @@
 use std::{future::pending, path::Path};
 
+use event_model::Subscription;
+use event_store::{Sealer, Table, TableName};
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::sealing;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -55,6 +58,62 @@ async fn a_sealing_key_that_is_lost_or_another_stops_the_start_and_is_not_made_a
 
     std::fs::write(&key, kept).unwrap();
     started_and_stopped(directory.path()).await.unwrap();
+}
+
+/// A subscription whose secret is sealed by `sealer`.
+fn subscription(sealer: &Sealer) -> Subscription {
+    let sealed = sealer.seal("sub_1", b"the signing secret").unwrap();
+    let text = serde_json::json!({
+        "id": "sub_1", "url": "https://a.example/", "filter": {"events": ["*"], "accounts": [], "policies": []},
+        "format": "standard", "ordering": "entity", "rate_per_s": null, "sealed_headers": {}, "description": null,
+        "status": {"state": "paused"}, "start_after": 0, "sealed_secrets": [sealed],
+        "created_at": "2026-04-02T09:14:00Z", "updated_at": "2026-04-02T09:14:00Z",
+    });
+    serde_json::from_value(text).unwrap()
+}
+
+async fn with_subscriptions<T>(config: &Config, act: impl AsyncFnOnce(Table<Subscription>) -> T) -> T {
+    let store = open_store(config).await.unwrap();
+    let done = act(store.table(TableName::Subscriptions)).await;
+    close(store).await.unwrap();
+    done
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_sealing_key_takes_over_every_secret_and_then_the_old_one_can_go() {
+    let directory = tempfile::tempdir().unwrap();
+    started_and_stopped(directory.path()).await.unwrap();
+    let mut config = config(directory.path());
+    let (key, old) = (config.security.sealing_key_path.clone(), directory.path().join("old.key"));
+    let under_old = Sealer::with_older(sealing::load(&key).unwrap(), Vec::new());
+    with_subscriptions(&config, async |table| {
+        table.put("sub_1", &subscription(&under_old), event_store::Durability::Durable).await.unwrap();
+    })
+    .await;
+
+    std::fs::rename(&key, &old).unwrap();
+    config.security.older_sealing_key_paths = vec![old];
+    Service::start(config.clone()).await.unwrap().run_until(async {}).await.unwrap();
+    let under_new = Sealer::with_older(sealing::load(&key).unwrap(), Vec::new());
+    let kept = with_subscriptions(&config, async |table| table.get("sub_1").await.unwrap().unwrap()).await;
+    assert_eq!(under_new.open("sub_1", &kept.sealed_secrets[0]).unwrap().as_slice(), b"the signing secret");
+    assert!(under_old.open("sub_1", &kept.sealed_secrets[0]).is_err());
+
+    started_and_stopped(directory.path()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_sealing_key_that_is_another_stops_the_start_and_no_new_one_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    started_and_stopped(directory.path()).await.unwrap();
+    let mut config = config(directory.path());
+    let (key, other) = (config.security.sealing_key_path.clone(), directory.path().join("other.key"));
+    sealing::load_or_create(&other).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    config.security.older_sealing_key_paths = vec![other];
+    let error = Service::start(config).await.err().unwrap();
+    assert!(error.to_string().contains("is not the one"), "{error:#}");
+    assert!(!key.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,11 @@ fn subscription() -> Subscription {
         description: None,
         status: Status::Active,
         start_after: Sequence::START,
-        sealed_secrets: Vec::new(),
+        sealed_secrets: vec!["old".to_owned()],
+        retiring_secrets: Vec::new(),
+        ed25519_keys: Vec::new(),
+        challenge: false,
+        owner: None,
         created_at: Timestamp::UNIX_EPOCH,
         updated_at: Timestamp::UNIX_EPOCH,
     }
@@ -69,4 +73,25 @@ async fn what_a_caller_began_and_left_is_finished_and_noted() {
         changes.changed().await.expect("the store is open");
     }
     assert_eq!(api.pending.list("").await.expect("read").len(), 1);
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_carried_out_twice_changes_once() {
+    let (api, _directory) = testing::api();
+    let subscription = subscription();
+    let (id, at) = (subscription.id.clone(), Timestamp::now());
+    api.subscriptions.put(id.as_str(), &subscription, Durability::Durable).await.expect("put");
+    let overlap = SignedDuration::from_hours(1);
+    let rotate = |sealed: &str| {
+        let replacement = Replacement::Secret { sealed: sealed.to_owned() };
+        Effect::Rotate { id: id.clone(), at, overlap, replacement }
+    };
+    for effect in [rotate("new"), rotate("new"), rotate("newer"), rotate("new")] {
+        carry_out(&api, &effect).await.expect("carried out");
+    }
+    let stands = api.subscriptions.get(id.as_str()).await.expect("read").expect("stored");
+    assert_eq!(stands.secrets_at(at).collect::<Vec<_>>(), ["newer", "new", "old"]);
+    api.subscriptions.delete(id.as_str(), Durability::Durable).await.expect("deleted");
+    assert!(matches!(carry_out(&api, &rotate("late")).await, Err(Refusal::NotFound { .. })));
+    assert!(api.subscriptions.get(id.as_str()).await.expect("read").is_none(), "it brings nothing back");
 }

@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use event_model::{EventType, SubscriptionId, subscription::Status};
+use event_model::{EventType, Reach, SubscriptionId, subscription::Status};
 use serde_json::json;
 
 use super::*;
@@ -62,6 +62,10 @@ fn subscription() -> Subscription {
         status: Status::Active,
         start_after: Sequence::START,
         sealed_secrets: Vec::new(),
+        retiring_secrets: Vec::new(),
+        ed25519_keys: Vec::new(),
+        challenge: false,
+        owner: None,
         created_at: now,
         updated_at: now,
     }
@@ -73,7 +77,8 @@ fn what_is_not_said_has_the_documented_default() {
     let (made, faults) = creation(body, &known(&acme()));
     let id = SubscriptionId::from_unique("a").expect("an id");
     let now = "2026-04-02T09:14:00Z".parse().expect("a time");
-    let made = made.complete(faults, id, sealer(), &[1; 32], now).expect("made");
+    let owner = Owner { key: "key_1".parse().expect("an id"), reach: Reach::everything(), until: None };
+    let made = made.complete(faults, id, sealer(), &Secret::drawn(), owner, now).expect("made");
     assert_eq!((made.start_after, &made.status), (Sequence(40), &Status::Active));
     assert_eq!((made.format, made.ordering, made.rate_per_s), (Format::Standard, Ordering::Entity, None));
     assert!(made.filter.accounts.is_empty() && made.filter.policies.is_empty() && made.sealed_headers.is_empty());
@@ -84,7 +89,7 @@ fn what_is_not_said_has_the_documented_default() {
 fn every_wrong_field_is_named_at_once_by_its_pointer() {
     let faults = refused(json!({
         "url": "ftp://example.com", "events": ["report.*", "reprot.approved", 7], "accounts": ["acme", "acmo"],
-        "policies": [""], "from": 41, "format": "cloudevents-binary", "ordering": "sideways", "rate_per_s": 0,
+        "policies": [""], "from": 41, "format": "cloudevents", "ordering": "sideways", "rate_per_s": 0,
         "headers": {"Webhook-Id": "x", "x bad": "y", "x-nul": "a\nb"}, "description": "d".repeat(501), "colour": 1,
     }));
     let pointers: Vec<_> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
@@ -109,7 +114,7 @@ fn every_wrong_field_is_named_at_once_by_its_pointer() {
     );
     let said = |pointer| &faults.iter().find(|(at, _)| at == pointer).expect("there").1;
     assert!(said("/events/1").contains("did you mean \"report.approved\"?"), "{}", said("/events/1"));
-    assert!(said("/format").contains("not available yet"));
+    assert!(said("/format").contains("cloudevents-binary"));
     assert!(said("/from").contains("ends at 40"));
     assert!(said("/accounts/1").contains("configured are acme"));
 }

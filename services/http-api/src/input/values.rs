@@ -78,13 +78,16 @@ pub(super) fn accounts(faults: &mut Faults, at: &str, value: Value, known: &Know
 }
 
 pub(super) fn policies(faults: &mut Faults, at: &str, value: Value) -> Option<Vec<String>> {
-    list(faults, at, value, MAX_NAMES, |faults, at, text| {
-        let fits = (1..=MAX_POLICY_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if !fits {
-            faults.note(at, format!("is not the id of a policy: 1 to {MAX_POLICY_ID} visible characters"));
-        }
-        fits.then_some(text)
-    })
+    list(faults, at, value, MAX_NAMES, policy)
+}
+
+/// The id of a policy.
+pub(crate) fn policy(faults: &mut Faults, at: &str, text: String) -> Option<String> {
+    let fits = (1..=MAX_POLICY_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if !fits {
+        faults.note(at, format!("is not the id of a policy: 1 to {MAX_POLICY_ID} visible characters"));
+    }
+    fits.then_some(text)
 }
 
 pub(super) fn from(faults: &mut Faults, at: &str, value: &Value, known: &Known<'_>) -> Option<Sequence> {
@@ -100,14 +103,15 @@ pub(super) fn from(faults: &mut Faults, at: &str, value: &Value, known: &Known<'
 }
 
 pub(super) fn format(faults: &mut Faults, at: &str, value: Value) -> Option<Format> {
-    let format = word(faults, at, value, &["standard", "cloudevents-structured", "cloudevents-binary"])?;
-    match format {
-        Format::Standard => return Some(format),
-        Format::CloudeventsStructured | Format::CloudeventsBinary => {
-            faults.note(at, "is not available yet; \"standard\" is");
-        }
+    word(faults, at, value, &["standard", "cloudevents-structured", "cloudevents-binary"])
+}
+
+pub(crate) fn flag(faults: &mut Faults, at: &str, value: Value) -> Option<bool> {
+    let read = value.as_bool();
+    if read.is_none() {
+        faults.note(at, "must be true or false");
     }
-    None
+    read
 }
 
 pub(super) fn ordering(faults: &mut Faults, at: &str, value: Value) -> Option<Ordering> {
@@ -123,7 +127,7 @@ fn word<T: serde::de::DeserializeOwned>(faults: &mut Faults, at: &str, value: Va
     read
 }
 
-pub(super) fn rate(faults: &mut Faults, at: &str, value: Value) -> Option<u32> {
+pub(crate) fn rate(faults: &mut Faults, at: &str, value: Value) -> Option<u32> {
     let rate = value.as_u64().filter(|rate| (1..=MAX_RATE_PER_S).contains(rate));
     if rate.is_none() {
         faults.note(
@@ -134,7 +138,7 @@ pub(super) fn rate(faults: &mut Faults, at: &str, value: Value) -> Option<u32> {
     rate.and_then(|rate| u32::try_from(rate).ok())
 }
 
-pub(super) fn description(faults: &mut Faults, at: &str, value: Value) -> Option<String> {
+pub(crate) fn description(faults: &mut Faults, at: &str, value: Value) -> Option<String> {
     let text = text(faults, at, value)?;
     let fits = text.chars().count() <= MAX_DESCRIPTION_CHARS;
     if !fits {
@@ -144,7 +148,7 @@ pub(super) fn description(faults: &mut Faults, at: &str, value: Value) -> Option
 }
 
 /// A list of at most `most` texts, each read by `read`. Equal ones are taken once.
-fn list<T: PartialEq>(
+pub(crate) fn list<T: PartialEq>(
     faults: &mut Faults,
     at: &str,
     value: Value,

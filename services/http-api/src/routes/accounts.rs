@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::InPath;
 use crate::{
+    caller::Caller,
     fields::{Faults, Fields, JsonObject, OptionalObject, text},
     params::cut,
     problem::Refusal,
@@ -32,20 +33,25 @@ pub(super) struct Accounts {
 }
 
 /// `GET /v1/accounts`
-pub(super) async fn list(State(api): Shared) -> Json<Accounts> {
-    Json(Accounts { accounts: views(&api) })
+pub(super) async fn list(State(api): Shared, caller: Caller) -> Json<Accounts> {
+    Json(Accounts { accounts: views(&api, &caller) })
 }
 
 /// `GET /v1/accounts/{name}`
-pub(super) async fn show(State(api): Shared, InPath(name): InPath<String>) -> Result<Json<AccountView>, Refusal> {
-    let found = views(&api).into_iter().find(|account| account.status.name.as_str() == name);
+pub(super) async fn show(
+    State(api): Shared,
+    caller: Caller,
+    InPath(name): InPath<String>,
+) -> Result<Json<AccountView>, Refusal> {
+    let found = views(&api, &caller).into_iter().find(|account| account.status.name.as_str() == name);
     found.map(Json).ok_or_else(|| missing(&name))
 }
 
-fn views(api: &Api) -> Vec<AccountView> {
+fn views(api: &Api, caller: &Caller) -> Vec<AccountView> {
     let now = Timestamp::now();
     let accounts = api.deps.accounts.borrow().clone();
-    accounts.into_iter().map(|status| AccountView::of(status, now)).collect()
+    let seen = accounts.into_iter().filter(|status| caller.reach().accounts.permits(&status.name));
+    seen.map(|status| AccountView::of(status, now)).collect()
 }
 
 /// The answer to a refresh.
@@ -59,10 +65,11 @@ pub(super) struct Queued {
 /// `POST /v1/accounts/{name}/refresh`: reads now, everything or one report, within the budget.
 pub(super) async fn refresh(
     State(api): Shared,
+    caller: Caller,
     InPath(name): InPath<String>,
     OptionalObject(body): OptionalObject,
 ) -> Result<(StatusCode, Json<Queued>), Refusal> {
-    let account = named(&api, &name)?;
+    let account = named(&api, &caller, &name)?;
     let mut fields = Fields::new(body.fields);
     let report = fields.take("report", report_id).given();
     fields.finish(&["report"]).finish()?;
@@ -102,10 +109,11 @@ pub(super) struct ReleasedView {
 /// `POST /v1/accounts/{name}/release`: a person confirms a mass disappearance that is withheld.
 pub(super) async fn release(
     State(api): Shared,
+    caller: Caller,
     InPath(name): InPath<String>,
     body: JsonObject,
 ) -> Result<Json<ReleasedView>, Refusal> {
-    let account = named(&api, &name)?;
+    let account = named(&api, &caller, &name)?;
     let mut fields = Fields::new(body.fields);
     let scope = fields.require("scope", scope);
     let ceiling = fields.require("ceiling", ceiling);
@@ -135,8 +143,8 @@ fn ceiling(faults: &mut Faults, at: &str, value: Value) -> Option<u64> {
     ceiling
 }
 
-fn named(api: &Api, name: &str) -> Result<AccountName, Refusal> {
-    api.account_names().into_iter().find(|account| account.as_str() == name).ok_or_else(|| missing(name))
+fn named(api: &Api, caller: &Caller, name: &str) -> Result<AccountName, Refusal> {
+    caller.accounts(api).into_iter().find(|account| account.as_str() == name).ok_or_else(|| missing(name))
 }
 
 fn missing(name: &str) -> Refusal {

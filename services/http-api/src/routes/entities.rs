@@ -17,6 +17,7 @@ use url::form_urlencoded;
 
 use super::InPath;
 use crate::{
+    caller::Caller,
     params::{Params, cut},
     problem::{Fault, Refusal},
     state::Api,
@@ -42,17 +43,21 @@ struct ShownData<'a> {
 /// `GET /v1/entities/{kind}/{id}?account=`
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     InPath((kind, id)): InPath<(String, String)>,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let mut params = Params::of(&uri, &["account"]);
     let account = params.one("account", |text| text.parse::<AccountName>());
     params.finish()?;
-    let account = account.map_or_else(|| only_account(&api), Ok)?;
+    let account = account.map_or_else(|| only_account(&api, &caller), Ok)?;
     let subject = Subject::new(kind_named(&kind)?, id);
     let missing = || Refusal::NotFound { what: "entity", id: cut(&subject.to_string()) };
     let state = api.deps.store.entity(&account, &subject).await?.ok_or_else(missing)?;
     let event = event_at(&api, state.sequence).await?.ok_or_else(missing)?;
+    if !caller.sight(&api).shows(&event.head).await? {
+        return Err(missing());
+    }
     let shown: Shown<'_> = serde_json::from_slice(&event.body).map_err(|error| Refusal::Encoding(Box::new(error)))?;
     let view = EntityView {
         account: &account,
@@ -84,10 +89,10 @@ fn kind_named(name: &str) -> Result<EntityKind, Refusal> {
 }
 
 /// The account that is meant when none is named: the only one there is.
-fn only_account(api: &Api) -> Result<AccountName, Refusal> {
-    match &api.account_names()[..] {
+fn only_account(api: &Api, caller: &Caller) -> Result<AccountName, Refusal> {
+    match &caller.accounts(api)[..] {
         [only] => Ok(only.clone()),
-        _ => Err(Refusal::Parameters(vec![Fault::of("account", "is required unless exactly one is configured")])),
+        _ => Err(Refusal::Parameters(vec![Fault::of("account", "is required unless there is exactly one")])),
     }
 }
 

@@ -14,6 +14,7 @@ use http::{Uri, header};
 
 use super::{InPath, linked};
 use crate::{
+    caller::Caller,
     config::{MAX_PAGE_BYTES, MAX_SCAN},
     page::{self, Bounds, EventQuery, Page},
     params::{Params, cut, with},
@@ -28,14 +29,14 @@ const FRAME_BYTES: usize = 128;
 ///
 /// `next` is where the page ends, to be given as `after` for the following one. With a filter a page may have fewer events
 /// than the limit, even none, and still not be the last: that one is reached when `next` is `last`.
-pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Refusal> {
+pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, uri: Uri) -> Result<Response, Refusal> {
     let store = &api.deps.store;
     let last = store.last_sequence();
     let mut params = Params::of(&uri, &[&["after", "limit", "bootstrap"], &EventQuery::NAMES[..]].concat());
     let after = after(&mut params, last);
     let limit = params.limit();
     let bootstrap = bootstrap(&mut params);
-    let query = EventQuery::read(&mut params);
+    let query = EventQuery::read(&mut params, caller.sight(&api));
     params.finish()?;
     let asked = after.unwrap_or(Sequence::START);
     let after = start(store, &query, asked).await?;
@@ -85,7 +86,11 @@ pub(super) fn state_first(
 }
 
 /// `GET /v1/events/{sequence}`
-pub(super) async fn show(State(api): State<Arc<Api>>, InPath(id): InPath<String>) -> Result<Response, Refusal> {
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Response, Refusal> {
     let wrong = |why: &str| Refusal::Parameters(vec![Fault::of("id", why)]);
     if id.parse::<EventId>().is_ok() {
         return Err(Refusal::NoLookup(
@@ -98,6 +103,9 @@ pub(super) async fn show(State(api): State<Arc<Api>>, InPath(id): InPath<String>
         _ => Refusal::NotFound { what: "event", id: cut(&id) },
     };
     let event = api.deps.store.event(sequence).await?.ok_or_else(missing)?;
+    if !caller.sight(&api).shows(&event.head).await? {
+        return Err(missing());
+    }
     Ok(json(Body::from(event.body)))
 }
 

@@ -18,6 +18,11 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   GET    /v1/subscriptions                 ?limit=&cursor=
   GET    /v1/subscriptions/{id}            also PATCH and DELETE
   POST   /v1/subscriptions/{id}/pause      also /resume and /test
+  POST   /v1/subscriptions/{id}/rotate-secret  {\"secret\", \"overlap_s\", \"scheme\"}: another one signs, the old one for a while too
+  GET    /v1/subscriptions/{id}/public-keys    of the signatures v1a
+  GET    /v1/subscriptions/{id}/deliveries     what failed; also POST …/retry, GET /v1/deliveries/{id} and POST …/retry
+  POST   /v1/subscriptions/{id}/replay     {\"from\", \"to\", \"subject\", \"account\", \"failed\", \"rate_per_s\", \"dry_run\"}: events once more
+  GET    /v1/subscriptions/{id}/replays    also …/{replay}, and POST …/{replay}/cancel
   GET    /v1/events                        ?after=&limit=&type=&account=&subject=&since=&bootstrap=
   GET    /v1/events/{sequence}
   GET    /v1/events/stream                 server-sent events; Last-Event-ID or ?after=
@@ -26,6 +31,8 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   POST   /v1/accounts/{name}/release       {\"scope\", \"ceiling\"}: what is withheld as missing is gone indeed
   GET    /v1/event-types                   also /v1/event-types/{type} and /v1/event-types/{type}/schema
   GET    /v1/entities/{kind}/{id}          ?account=
+  POST   /v1/keys                          {\"accounts\", \"policies\", \"events\", \"actions\", ...} -> id and key, shown once
+  GET    /v1/keys                          also /v1/keys/{id}; DELETE it ?subscriptions=delete|keep
   POST   /v1/log/verify                    also /v1/state/check and /v1/state/rebuild; lines of JSON as it goes on
   GET    /v1/log/export                    ?after=&to=; also /v1/log/tables: lines of JSON, what a backup is made of
   GET    /metrics  /livez  /readyz

@@ -14,7 +14,7 @@ use axum::{
 use bytes::Bytes;
 use event_model::Sequence;
 use event_store::{StoreError, Verified};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http::{Uri, header};
 use serde_json::{Value, json};
 use tokio::{
@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::events::{after, position};
-use crate::{auth::Caller, config::PROGRESS_EVERY, edge, params::Params, problem::Refusal, state::Api};
+use crate::{caller::Caller, config::PROGRESS_EVERY, edge, params::Params, problem::Refusal, state::Api};
 
 mod export;
 
@@ -33,7 +33,7 @@ type Shared = State<Arc<Api>>;
 /// `POST /v1/log/verify`: reads every event and follows the chain.
 pub(super) async fn verify(State(api): Shared, caller: Caller) -> Result<Response, Refusal> {
     let place = place(&api)?;
-    tracing::info!(key_id = caller.key_id, "the log is verified");
+    tracing::info!(key_id = %caller.key_id(), "the log is verified");
     let (tell, told) = watch::channel(Sequence::START);
     let store = api.deps.store.clone();
     let work = tokio::spawn(async move {
@@ -57,7 +57,7 @@ pub(super) async fn rebuild_states(State(api): Shared, caller: Caller) -> Result
 
 fn states(api: Arc<Api>, caller: &Caller, rebuild: bool) -> Result<Response, Refusal> {
     let place = place(&api)?;
-    tracing::info!(key_id = caller.key_id, rebuild, "the states are compared with the log");
+    tracing::info!(key_id = %caller.key_id(), rebuild, "the states are compared with the log");
     let store = api.deps.store.clone();
     let work = tokio::spawn(async move {
         let _place = place;
@@ -82,16 +82,31 @@ pub(super) async fn export(State(api): Shared, caller: Caller, uri: Uri) -> Resu
         params.refuse("to", format!("is before {after}, after which the export begins"));
     }
     params.finish()?;
-    tracing::info!(key_id = caller.key_id, %after, %to, "events are exported");
+    tracing::info!(key_id = %caller.key_id(), %after, %to, "events are exported");
     let place = Arc::clone(&api.exports).try_acquire_owned().map_err(|_| busy())?;
-    Ok(lines(export::events(api, place, after, to)))
+    Ok(lines(while_it_stands(export::events(Arc::clone(&api), place, after, to), api, caller)))
 }
 
 /// `GET /v1/log/tables`: everything that is kept beside the log. Secrets are sealed, keys are hashed.
 pub(super) async fn tables(State(api): Shared, caller: Caller) -> Result<Response, Refusal> {
-    tracing::info!(key_id = caller.key_id, "the tables are exported");
+    tracing::info!(key_id = %caller.key_id(), "the tables are exported");
     let place = Arc::clone(&api.exports).try_acquire_owned().map_err(|_| busy())?;
-    Ok(lines(export::tables(api, place)))
+    Ok(lines(while_it_stands(export::tables(Arc::clone(&api), place), api, caller)))
+}
+
+/// `pieces` to their end, or to that of the caller's key.
+fn while_it_stands(
+    pieces: impl Stream<Item = Bytes> + Send + 'static,
+    api: Arc<Api>,
+    caller: Caller,
+) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(Box::pin(pieces), move |mut pieces| {
+        let (api, caller) = (Arc::clone(&api), caller.clone());
+        async move {
+            let piece = pieces.next().await?;
+            caller.stands(&api).await.then_some((piece, pieces))
+        }
+    })
 }
 
 /// The place of work that reads the whole log: there is one.
@@ -164,6 +179,6 @@ fn line_of(value: &Value) -> Bytes {
 }
 
 fn lines(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Response {
-    let body = Body::from_stream(futures_util::StreamExt::map(pieces, Ok::<_, Infallible>));
+    let body = Body::from_stream(pieces.map(Ok::<_, Infallible>));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }

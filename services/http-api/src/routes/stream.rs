@@ -5,8 +5,10 @@
 //! by itself with `Last-Event-ID`. A stream that is filtered moves on without showing anything; it then sends its
 //! position as an `id:` without data, which the specification defines to set the last event id and to dispatch nothing
 //! (WHATWG HTML, section 9.2.6), so that resuming does not read again what was passed over.
+//!
+//! A stream ends when the key that opened it expires or is deleted: it is looked up before each piece, and both wake it.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -18,13 +20,15 @@ use event_model::Sequence;
 use event_store::{StoreError, StoredEvent};
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, Uri, header};
+use jiff::Timestamp;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::events::{after, bootstrap, position, start, state_first};
 use crate::{
+    caller::Caller,
     config::{HEARTBEAT, MAX_STREAM_BYTES, READ_BATCH, RECONNECT_MS},
     metrics::OpenStream,
     page::{self, Bounds, EventQuery},
@@ -40,12 +44,17 @@ const PIECE: Bounds = Bounds { events: READ_BATCH, bytes: MAX_STREAM_BYTES, scan
 
 /// `GET /v1/events/stream?after=&type=&account=&subject=&since=&bootstrap=`, or with `Last-Event-ID`; from now on without
 /// either.
-pub(super) async fn open(State(api): State<Arc<Api>>, headers: HeaderMap, uri: Uri) -> Result<Response, Refusal> {
+pub(super) async fn open(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Refusal> {
     let last = api.deps.store.last_sequence();
     let mut params = Params::of(&uri, &[&["after", "bootstrap"], &EventQuery::NAMES[..]].concat());
     let after = after(&mut params, last);
     let bootstrap = bootstrap(&mut params);
-    let query = EventQuery::read(&mut params);
+    let query = EventQuery::read(&mut params, caller.sight(&api));
     let resumed = resumed(&headers, &mut params, last);
     params.finish()?;
     let place = Arc::clone(&api.streams).try_acquire_owned();
@@ -58,6 +67,8 @@ pub(super) async fn open(State(api): State<Arc<Api>>, headers: HeaderMap, uri: U
     let feed = Feed {
         state_first: state_first(&query, asked, after, store.horizon(), bootstrap)?,
         tail: api.deps.store.tail(),
+        keys: api.keys.changes(),
+        caller,
         query,
         after,
         told: after,
@@ -91,7 +102,10 @@ fn resumed(headers: &HeaderMap, params: &mut Params, last: Sequence) -> Option<S
 /// One client's place in the log.
 struct Feed {
     api: Arc<Api>,
+    caller: Caller,
     tail: watch::Receiver<Sequence>,
+    /// Moves when a key is made or deleted.
+    keys: watch::Receiver<u64>,
     query: EventQuery,
     /// Everything up to here was looked at.
     after: Sequence,
@@ -107,7 +121,8 @@ struct Feed {
 
 /// What a stream waits for.
 enum Woken {
-    Grown,
+    /// There may be something to do: the log grew, or a key was deleted or has expired.
+    Moved,
     Beat,
     Ended,
 }
@@ -121,6 +136,11 @@ impl Feed {
         }
         loop {
             if self.api.stop.is_cancelled() {
+                return None;
+            }
+            self.keys.borrow_and_update();
+            if !self.caller.stands(&self.api).await {
+                tracing::info!(key_id = %self.caller.key_id(), "a stream of events ends: its key no longer stands");
                 return None;
             }
             // Seen before the log is read: what is appended after the reading wakes the wait below.
@@ -139,7 +159,7 @@ impl Feed {
                     // It has the whole state: from here on changes are wanted.
                     self.state_first = false;
                     match self.wait().await {
-                        Woken::Grown => {}
+                        Woken::Moved => {}
                         Woken::Beat => return Some(self.heartbeat()),
                         Woken::Ended => return None,
                     }
@@ -166,7 +186,9 @@ impl Feed {
         tokio::select! {
             biased;
             () = self.api.stop.cancelled() => Woken::Ended,
-            changed = self.tail.changed() => if changed.is_ok() { Woken::Grown } else { Woken::Ended },
+            changed = self.tail.changed() => if changed.is_ok() { Woken::Moved } else { Woken::Ended },
+            changed = self.keys.changed() => if changed.is_ok() { Woken::Moved } else { Woken::Ended },
+            () = expiry(&self.caller) => Woken::Moved,
             () = sleep_until(self.beat_at) => Woken::Beat,
         }
     }
@@ -179,6 +201,14 @@ impl Feed {
         }
         self.told = self.after;
         format!(": heartbeat\nid: {}\n\n", self.after).into()
+    }
+}
+
+/// Waits until the key of `caller` expires, as far as the clock tells now.
+async fn expiry(caller: &Caller) {
+    match caller.key().expires_at {
+        Some(at) => sleep(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default()).await,
+        None => std::future::pending().await,
     }
 }
 

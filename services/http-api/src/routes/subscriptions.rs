@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use data_encoding::BASE64URL_NOPAD;
 use event_model::{
     Sequence, Subscription, SubscriptionId,
     delivery::{Payload, PendingDelivery, PendingState},
@@ -15,26 +15,23 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::{InPath, page};
 use crate::{
-    auth::Caller,
+    caller::Caller,
     config::MAX_WAITING_TESTS,
     fields::{Faults, JsonObject, Setting},
     idempotency::{Effect, Keyed, Plan, once},
     input::{self, Change, Known},
     params::{Params, cut, with},
-    problem::Refusal,
-    sample,
+    problem::{Fault, Refusal},
+    sample, scope,
+    signing::Secret,
     state::Api,
     view::{CreatedView, SubscriptionView},
 };
 
 const COLLECTION: &str = "/v1/subscriptions";
-
-/// Bytes of a signing secret: Standard Webhooks asks for 24 to 64.
-const SECRET_BYTES: usize = 32;
 
 type Shared = State<Arc<Api>>;
 
@@ -46,12 +43,13 @@ struct Subscriptions {
 }
 
 /// `GET /v1/subscriptions?limit=&cursor=`, oldest first.
-pub(super) async fn list(State(api): Shared, uri: Uri) -> Result<Response, Refusal> {
+pub(super) async fn list(State(api): Shared, caller: Caller, uri: Uri) -> Result<Response, Refusal> {
     let mut params = Params::of(&uri, &["limit", "cursor"]);
     let limit = params.limit();
     let cursor = params.one("cursor", opened_cursor);
     params.finish()?;
     let mut all = api.subscriptions.list("").await?;
+    all.retain(|(_, subscription)| caller.owns(subscription));
     let begin = cursor.map_or(0, |cursor| all.partition_point(|(id, _)| *id <= cursor));
     let more = all.len() > begin + limit;
     let mut subscriptions = Vec::new();
@@ -78,30 +76,35 @@ pub(super) async fn create(
     body: JsonObject,
 ) -> Result<Response, Refusal> {
     let keyed = Keyed::read(&headers, &caller, COLLECTION, &body.bytes)?;
-    once(&api, keyed, planned_creation(&api, body.fields)).await
+    once(&api, keyed, planned_creation(&api, &caller, body.fields)).await
 }
 
-async fn planned_creation(api: &Api, body: Map<String, Value>) -> Result<Plan, Refusal> {
-    let accounts = api.account_names();
+async fn planned_creation(api: &Api, caller: &Caller, body: Map<String, Value>) -> Result<Plan, Refusal> {
+    scope::within(&body, caller.reach())?;
+    let accounts = caller.accounts(api);
     let last = api.deps.store.last_sequence();
     let sealer = &api.deps.sealer;
-    let (creation, mut faults) = input::creation(body, &Known { sealer, accounts: &accounts, last });
+    let (mut creation, mut faults) = input::creation(body, &Known { sealer, accounts: &accounts, last });
     if let Some(url) = &creation.url {
         check_target(api, url, &mut faults).await;
     }
     let id = SubscriptionId::from_unique(&unique()).map_err(|error| Refusal::Encoding(Box::new(error)))?;
-    let secret = Zeroizing::new(rand::random::<[u8; SECRET_BYTES]>());
-    let subscription = creation.complete(faults, id, sealer, &*secret, Timestamp::now())?;
+    let secret = creation.secret.take().unwrap_or_else(Secret::drawn);
+    let subscription = creation.complete(faults, id, sealer, &secret, caller.owner(), Timestamp::now())?;
     let earliest = api.deps.store.horizon();
     if Sequence::START < subscription.start_after && subscription.start_after < earliest {
         return Err(Refusal::Gone { earliest });
     }
-    let shown = Zeroizing::new(format!("whsec_{}", BASE64.encode(&*secret)));
+    if subscription.challenge {
+        challenge(api, &subscription).await?;
+    }
+    let shown = secret.text();
+    let public_key = subscription.ed25519_keys.first().map(|key| key.public_key.as_str());
     let view = SubscriptionView::of(subscription.clone(), None, &[], last);
     Ok(Plan {
         status: StatusCode::CREATED.as_u16(),
         location: Some(format!("{COLLECTION}/{}", subscription.id)),
-        body: json(&CreatedView { subscription: view, secret: &shown })?,
+        body: json(&CreatedView { subscription: view, secret: &shown, public_key })?,
         effect: Effect::Subscribe { subscription: Box::new(subscription) },
     })
 }
@@ -111,7 +114,7 @@ fn unique() -> String {
     Uuid::now_v7().simple().to_string()
 }
 
-fn json(value: &impl Serialize) -> Result<String, Refusal> {
+pub(super) fn json(value: &impl Serialize) -> Result<String, Refusal> {
     serde_json::to_string(value).map_err(|error| Refusal::Encoding(Box::new(error)))
 }
 
@@ -121,59 +124,108 @@ async fn check_target(api: &Api, url: &url::Url, faults: &mut Faults) {
     }
 }
 
+async fn challenge(api: &Api, subscription: &Subscription) -> Result<(), Refusal> {
+    let met = api.deps.targets.challenge(subscription).await;
+    met.map_err(|why| Refusal::Fields(vec![Fault::at("/url", why)]))
+}
+
 /// `GET /v1/subscriptions/{id}`
-pub(super) async fn show(State(api): Shared, InPath(id): InPath<String>) -> Result<Json<SubscriptionView>, Refusal> {
-    let subscription = found(&api, &id).await?;
+pub(super) async fn show(
+    State(api): Shared,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<SubscriptionView>, Refusal> {
+    let subscription = caller.subscription(&api, &id).await?;
     Ok(Json(view(&api, subscription).await?))
 }
 
 /// `PATCH /v1/subscriptions/{id}`
 pub(super) async fn change(
     State(api): Shared,
+    caller: Caller,
     InPath(id): InPath<String>,
-    body: JsonObject,
+    mut body: JsonObject,
 ) -> Result<Json<SubscriptionView>, Refusal> {
-    let (change, mut faults) = read_change(&api, &id, body.fields.clone()).await?;
+    let wanted_owner = body.fields.remove("owner");
+    let (change, mut faults) = read_change(&api, &caller, &id, body.fields.clone()).await?;
     if let Setting::Set(url) = &change.url {
         check_target(&api, url, &mut faults).await;
     }
     faults.finish()?;
+    challenge_anew(&api, &caller, &id, change).await?;
     let _alone = api.changing.lock().await;
     // Another change may have been made while the name was resolved: bounds are checked against what stands now.
-    let (change, faults) = read_change(&api, &id, body.fields).await?;
+    let (change, faults) = read_change(&api, &caller, &id, body.fields).await?;
     faults.finish()?;
+    let owner = scope::new_owner(&api, &caller, &id, wanted_owner).await?;
     let change = change.sealed(&api.deps.sealer, &parsed(&id)?)?;
-    let changed = changed(&api, &id, move |subscription| change.apply(subscription)).await?;
+    let changed = changed(&api, &caller, &id, move |subscription| {
+        change.apply(subscription);
+        subscription.owner = owner.clone().or(subscription.owner.take());
+    })
+    .await?;
     Ok(Json(view(&api, changed).await?))
 }
 
-async fn read_change(api: &Api, id: &str, body: Map<String, Value>) -> Result<(Change, Faults), Refusal> {
-    let current = found(api, id).await?;
+/// Asks the endpoint that the subscription would have after `change`, if it is another one, or is to be asked from now on.
+async fn challenge_anew(api: &Api, caller: &Caller, id: &str, change: Change) -> Result<(), Refusal> {
+    let stands = caller.subscription(api, id).await?;
+    let mut wanted = stands.clone();
+    change.sealed(&api.deps.sealer, &stands.id)?.apply(&mut wanted);
+    if wanted.challenge && (wanted.url != stands.url || !stands.challenge) {
+        challenge(api, &wanted).await?;
+    }
+    Ok(())
+}
+
+async fn read_change(
+    api: &Api,
+    caller: &Caller,
+    id: &str,
+    body: Map<String, Value>,
+) -> Result<(Change, Faults), Refusal> {
+    let current = caller.subscription(api, id).await?;
+    if let Some(owner) = &current.owner {
+        scope::within(&body, &owner.reach)?;
+    }
     let (sealer, last) = (&api.deps.sealer, api.deps.store.last_sequence());
-    let known = Known { sealer, accounts: &api.account_names(), last };
+    let known = Known { sealer, accounts: &caller.accounts(api), last };
     Ok(input::change(body, &current, &known))
 }
 
 /// `DELETE /v1/subscriptions/{id}`
 ///
-/// The subscription goes first: without it nothing is delivered. What a crash leaves of the rest does no harm, and goes when
-/// the request is made again.
-pub(super) async fn delete(State(api): Shared, InPath(id): InPath<String>) -> Result<StatusCode, Refusal> {
-    let id = parsed(&id)?;
+/// What a crash leaves of it does no harm, and goes when the dispatcher finds it.
+pub(super) async fn delete(
+    State(api): Shared,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<StatusCode, Refusal> {
     let _alone = api.changing.lock().await;
-    let was = api.subscriptions.delete(id.as_str(), Durability::Durable).await?;
+    let subscription = caller.subscription(&api, &id).await?;
+    remove(&api, &subscription.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the subscription, which goes first: without it nothing is delivered.
+pub(super) async fn remove(api: &Api, id: &SubscriptionId) -> Result<(), StoreError> {
+    api.subscriptions.delete(id.as_str(), Durability::Durable).await?;
     api.progress.delete(id.as_str(), Durability::Relaxed).await?;
     let pending = api.pending.list(&format!("{id}/")).await?;
     let gone: Vec<_> = pending.into_iter().map(|(key, _)| (key, None)).collect();
     if !gone.is_empty() {
         api.pending.apply(gone, Durability::Relaxed).await?;
     }
-    if was { Ok(StatusCode::NO_CONTENT) } else { Err(missing(id.as_str())) }
+    Ok(())
 }
 
 /// `POST /v1/subscriptions/{id}/pause`: its cursor stands. One that is disabled stays so, with its reason.
-pub(super) async fn pause(State(api): Shared, InPath(id): InPath<String>) -> Result<Json<SubscriptionView>, Refusal> {
-    let paused = changed(&api, &id, |subscription| {
+pub(super) async fn pause(
+    State(api): Shared,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<SubscriptionView>, Refusal> {
+    let paused = changed(&api, &caller, &id, |subscription| {
         subscription.status = match subscription.status.clone() {
             Status::Active | Status::Paused => Status::Paused,
             disabled @ Status::Disabled { .. } => disabled,
@@ -184,8 +236,12 @@ pub(super) async fn pause(State(api): Shared, InPath(id): InPath<String>) -> Res
 }
 
 /// `POST /v1/subscriptions/{id}/resume`: goes on where it stood, also when it was disabled.
-pub(super) async fn resume(State(api): Shared, InPath(id): InPath<String>) -> Result<Json<SubscriptionView>, Refusal> {
-    let resumed = changed(&api, &id, |subscription| subscription.status = Status::Active).await?;
+pub(super) async fn resume(
+    State(api): Shared,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<SubscriptionView>, Refusal> {
+    let resumed = changed(&api, &caller, &id, |subscription| subscription.status = Status::Active).await?;
     Ok(Json(view(&api, resumed).await?))
 }
 
@@ -203,22 +259,27 @@ pub(super) async fn test(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let keyed = Keyed::read(&headers, &caller, &format!("{COLLECTION}/{id}/test"), &[])?;
-    once(&api, keyed, planned_test(&api, &id)).await
+    once(&api, keyed, planned_test(&api, &caller, &id)).await
 }
 
-async fn planned_test(api: &Api, id: &str) -> Result<Plan, Refusal> {
-    let subscription = found(api, id).await?;
+async fn planned_test(api: &Api, caller: &Caller, id: &str) -> Result<Plan, Refusal> {
+    let subscription = caller.subscription(api, id).await?;
+    if subscription.has_lapsed(Timestamp::now()) {
+        let why =
+            "the key of the subscription's owner has expired, and it delivers nothing; give it another owner first";
+        return Err(Refusal::Conflict(why.to_owned()));
+    }
     if subscription.status != Status::Active {
         let state = subscription.status.as_str();
         return Err(Refusal::Conflict(format!("the subscription is {state} and delivers nothing; resume it first")));
     }
     let waiting = api.pending.list(&format!("{id}/test-")).await?;
-    let waiting = waiting.iter().filter(|(_, one)| !matches!(one.state, PendingState::Dead { .. })).count();
+    let waiting = waiting.iter().filter(|(_, one)| one.state.is_open()).count();
     if waiting >= MAX_WAITING_TESTS {
         return Err(Refusal::Conflict(format!("{waiting} tests are waiting to be delivered already")));
     }
     let now = Timestamp::now();
-    let account = api.account_names().into_iter().next();
+    let account = caller.accounts(api).into_iter().next();
     let (test_id, body) = sample::test_event(&subscription.filter, account.as_ref(), &unique(), now)
         .map_err(|error| Refusal::Encoding(Box::new(error)))?;
     let answer = json(&TestView { id: test_id.as_str() })?;
@@ -246,18 +307,15 @@ fn missing(id: &str) -> Refusal {
     Refusal::NotFound { what: "subscription", id: cut(id) }
 }
 
-async fn found(api: &Api, id: &str) -> Result<Subscription, Refusal> {
-    let id = parsed(id)?;
-    api.subscriptions.get(id.as_str()).await?.ok_or_else(|| missing(id.as_str()))
-}
-
-/// Changes the subscription in one step against whoever else writes it (the dispatcher disables), and gives what stands.
+/// Changes the caller's subscription in one step against whoever else writes it (the dispatcher disables), and gives what
+/// stands.
 async fn changed(
     api: &Api,
+    caller: &Caller,
     id: &str,
     change: impl Fn(&mut Subscription) + Send + 'static,
 ) -> Result<Subscription, Refusal> {
-    let id = parsed(id)?;
+    let id = caller.subscription(api, id).await?.id;
     let now = Timestamp::now();
     let update = move |old: Option<Subscription>| {
         let old = old?;

@@ -7,7 +7,7 @@ use std::{
 
 use event_model::{
     AccountName, Data, Detection, EntityKind, EventDraft, EventType, LossReason, LostScope, Revision, Subject,
-    TimestampSource,
+    Subscription, TimestampSource,
     status::{AccountStatus, BudgetStatus, Notice, WatchStatus, WindowStatus, Withheld},
 };
 use event_store::{EventStore, Sealer, StoreConfig, StoredEvent};
@@ -40,6 +40,8 @@ pub struct Service {
     pub stop: CancellationToken,
     pub served: JoinHandle<Result<(), ApiError>>,
     pub slow_check_begun: Arc<Notify>,
+    /// The hosts whose endpoints were challenged.
+    pub challenged: Arc<Mutex<Vec<String>>>,
     pub watcher: Arc<Watcher>,
     directory: TempDir,
 }
@@ -85,9 +87,18 @@ impl Watching for Watcher {
 /// Refuses one host, panics at another, takes a moment over a third and tells when it has begun to.
 struct Policy {
     slow_check_begun: Arc<Notify>,
+    challenged: Arc<Mutex<Vec<String>>>,
 }
 
 impl TargetPolicy for Policy {
+    fn challenge<'a>(&'a self, subscription: &'a Subscription) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let host = subscription.url.host_str().expect("a host").to_owned();
+            self.challenged.lock().expect("lock").push(host.clone());
+            if host == "unwilling.example" { Err("did not give the token back".to_owned()) } else { Ok(()) }
+        })
+    }
+
     fn check<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             match url.host_str() {
@@ -115,13 +126,15 @@ impl Service {
         let metrics = Metrics::register(&registry).expect("registered");
         let slow_check_begun = Arc::new(Notify::new());
         let watcher = Arc::new(Watcher::default());
+        let challenged = Arc::default();
+        let policy = Policy { slow_check_begun: Arc::clone(&slow_check_begun), challenged: Arc::clone(&challenged) };
         let deps = Deps {
             store: store.clone(),
             sealer: Sealer::new(SEALING_KEY),
             accounts: watch::channel(vec![account("acme"), account("beta"), account("gone")]).1,
             watching: Arc::clone(&watcher) as Arc<dyn Watching>,
             registry,
-            targets: Arc::new(Policy { slow_check_begun: Arc::clone(&slow_check_begun) }),
+            targets: Arc::new(policy),
             version: "1.2.3".to_owned(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -129,7 +142,7 @@ impl Service {
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, deps, metrics, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { address, key, client, store, stop, served, slow_check_begun, watcher, directory }
+        Self { address, key, client, store, stop, served, slow_check_begun, challenged, watcher, directory }
     }
 
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
@@ -138,6 +151,10 @@ impl Service {
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.anonymous(method, path).bearer_auth(&self.key)
+    }
+
+    pub fn as_key(&self, token: &str, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(token)
     }
 
     pub async fn get(&self, path: &str) -> Response {

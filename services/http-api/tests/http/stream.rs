@@ -36,7 +36,7 @@ impl Reader {
         }
     }
 
-    async fn ids(&mut self, count: usize) -> Vec<u64> {
+    pub async fn ids(&mut self, count: usize) -> Vec<u64> {
         let mut ids = Vec::new();
         for _ in 0..count {
             let block = self.next().await.expect("an event");

@@ -1,7 +1,7 @@
 use data_encoding::BASE64;
 use event_model::{
     EventId, Sequence, Subscription, SubscriptionId,
-    delivery::{Attempt, Outcome, Payload, PendingDelivery, PendingState, Progress},
+    delivery::{Attempt, Outcome, Payload, PendingDelivery, PendingState, Progress, Trouble},
     subscription::Status,
 };
 use event_store::{Durability, Sealer, TableName};
@@ -113,8 +113,13 @@ async fn a_view_counts_what_waits_and_what_was_given_up() {
     let id: SubscriptionId = created["id"].as_str().expect("an id").parse().expect("an id");
     let at: Timestamp = "2026-04-02T09:14:00Z".parse().expect("a time");
     let last_failure = Attempt { at, duration_ms: 12, outcome: Outcome::Status { status: 500 } };
-    let progress =
-        Progress { cursor: Sequence(3), delivered: 2, last_success_at: Some(at), last_failure: Some(last_failure) };
+    let progress = Progress {
+        delivered: 2,
+        last_success_at: Some(at),
+        last_failure: Some(last_failure),
+        trouble: Some(Trouble::since(at)),
+        ..Progress::starting_after(Sequence(3))
+    };
     let table = service.store.table::<Progress>(TableName::Progress);
     table.put(id.as_str(), &progress, Durability::Durable).await.expect("written");
     for (key, state) in
@@ -126,6 +131,7 @@ async fn a_view_counts_what_waits_and_what_was_given_up() {
     let counts = ["cursor", "lag_events", "pending", "dead_letters", "delivered"].map(|field| view[field].as_u64());
     assert_eq!(counts, [3, 1, 2, 1, 2].map(Some));
     assert_eq!(view["last_success_at"], "2026-04-02T09:14:00Z");
+    assert_eq!(view["trouble"]["since"], "2026-04-02T09:14:00Z");
     assert_eq!(view["last_failure"]["outcome"], json!({"kind": "status", "status": 500}));
 
     let deleted = service.request(Method::DELETE, &path(&created)).send().await.expect("an answer");

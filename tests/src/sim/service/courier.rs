@@ -90,7 +90,7 @@ impl Courier {
         if !unsaved.is_empty() {
             let durable = unsaved.iter().any(|(_, record)| record.is_some());
             let durability = if durable { Durability::Durable } else { Durability::Relaxed };
-            let changes = unsaved.into_iter().map(|(key, record)| (key.in_table(&self.id), record)).collect();
+            let changes = unsaved.into_iter().map(|(key, record)| (key.in_table(self.id.as_str()), record)).collect();
             self.pending.apply(changes, durability).await?;
             self.outbox.saved();
         }
@@ -116,7 +116,7 @@ impl Courier {
     }
 
     async fn post(&mut self, start: Start, now: Timestamp) -> Result<Option<Post>, StoreError> {
-        let Payload::Event { sequence, id, subject, .. } = &start.payload else { return Ok(None) };
+        let Payload::Event { sequence, id, subject, .. } = &*start.payload else { return Ok(None) };
         let (id, subject) = (id.to_string(), subject.clone());
         match self.store.event(*sequence).await? {
             Some(event) => Ok(Some(Post { start, subject, id, body: event.body.to_vec() })),

@@ -1,7 +1,8 @@
-use std::collections::{BTreeMap, HashMap};
+mod model;
+
+use std::collections::HashMap;
 
 use event_model::{EventType, delivery::Outcome};
-use proptest::prelude::*;
 
 use super::*;
 
@@ -111,7 +112,8 @@ fn a_parked_entity_stops_only_itself_and_is_let_go_in_order() {
     assert_eq!(start(&mut outbox, 10), Some(2));
     assert_eq!(end(&mut outbox, 2, 200, 10), Verdict::Delivered);
     assert_eq!(end(&mut outbox, 3, 200, 10), Verdict::Delivered);
-    assert!(save(&mut outbox).iter().all(|(_, record)| record.is_none()), "records are deleted");
+    let left: Vec<_> = save(&mut outbox).into_iter().filter_map(|(_, record)| record).collect();
+    assert!(left.iter().all(|record| !record.state.is_open()), "nothing is to be sent: {left:?}");
     assert_eq!(outbox.cursor(), Sequence(3));
 }
 
@@ -229,198 +231,97 @@ fn a_dead_letter_above_the_stored_cursor_stays_dead() {
 fn tests_run_beside_the_lanes_and_only_once() {
     let mut outbox = outbox(Ordering::Strict, ENOUGH);
     outbox.read(Sequence(1), vec![event(1, "a")], at(0));
-    outbox.add_test(test_record("evt_test1"));
-    outbox.add_test(test_record("evt_test1"));
+    outbox.add_asked(test_record("evt_test1"));
+    outbox.add_asked(test_record("evt_test1"));
     assert_eq!(start(&mut outbox, 0), Some(1));
     let test = outbox.start(at(0)).expect("the test");
     assert_eq!(outbox.start(at(0)), None);
     assert_eq!(outbox.ended(&test.key, attempt(200), None, at(0), 0.5), Verdict::Delivered);
-    outbox.add_test(test_record("evt_test1"));
+    outbox.add_asked(test_record("evt_test1"));
     assert_eq!(outbox.start(at(0)), None, "its deletion is not stored yet");
     assert_eq!(save(&mut outbox), [(test.key, None)]);
 }
 
-/// What is on disk: the cursor and the records.
-#[derive(Clone, Default)]
-struct Disk {
-    cursor: Sequence,
-    records: BTreeMap<Key, PendingDelivery>,
+#[test]
+fn a_suspended_outbox_reads_nothing_and_probes_with_its_oldest_alone_without_using_up_attempts() {
+    let mut outbox = outbox(Ordering::Entity, ENOUGH);
+    outbox.read(Sequence(3), vec![event(1, "a"), event(2, "b"), event(3, "c")], at(0));
+    for sequence in 1..=2 {
+        assert_eq!(start(&mut outbox, 0), Some(sequence));
+        let _ = end(&mut outbox, sequence, 500, 0);
+    }
+    outbox.suspend(true);
+    assert_eq!((outbox.room(), outbox.can_start(at(9_000)), start(&mut outbox, 9_000)), (0, false, None));
+    let _ = save(&mut outbox);
+    for second in 1..20 {
+        let probe = outbox.probe(at(second)).expect("the oldest, due or not");
+        assert_eq!(probe.key, Key::Event(Sequence(1)));
+        assert_eq!(outbox.probe(at(second)), None, "one at a time");
+        outbox.probe_failed(&probe.key, attempt(500), at(second));
+        let saved = save(&mut outbox);
+        let [(_, Some(record))] = saved.as_slice() else { panic!("one record is written: {saved:?}") };
+        assert_eq!(record.attempts, 1, "no attempt is used up");
+    }
+    let probe = outbox.probe(at(20)).expect("the oldest");
+    assert_eq!(outbox.ended(&probe.key, attempt(200), None, at(20), 0.5), Verdict::Delivered);
+    outbox.suspend(false);
+    assert_eq!(start(&mut outbox, 20), Some(2), "the rest goes on where it stood");
 }
 
-/// A receiver that checks what arrives: per lane, what is new must come in order.
-#[derive(Default)]
-struct Receiver {
-    arrived: BTreeMap<u64, u32>,
-    newest: BTreeMap<u64, u64>,
+#[test]
+fn a_suspended_outbox_without_anything_reads_one_event_to_probe_with() {
+    let mut outbox = outbox(Ordering::Entity, ENOUGH);
+    outbox.suspend(true);
+    assert_eq!(outbox.room(), 1);
+    outbox.read(Sequence(1), vec![event(1, "a")], at(0));
+    assert_eq!(outbox.room(), 0);
+    assert!(outbox.probe(at(0)).is_some());
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Read(usize),
-    Start,
-    End { pick: usize, status: u16 },
-    SaveRecords,
-    SaveCursor,
-    Kill,
-    Wait(i64),
+#[test]
+fn what_failed_before_it_arrived_stays_to_be_shown_and_counts_for_nothing() {
+    let mut outbox = outbox(Ordering::Entity, ENOUGH);
+    outbox.read(Sequence(1), vec![event(1, "a")], at(0));
+    assert_eq!(start(&mut outbox, 0), Some(1));
+    let _ = end(&mut outbox, 1, 500, 0);
+    let _ = save(&mut outbox);
+    assert_eq!(start(&mut outbox, 10), Some(1));
+    let _ = end(&mut outbox, 1, 200, 10);
+    let saved = save(&mut outbox);
+    let [(_, Some(record))] = saved.as_slice() else { panic!("one record: {saved:?}") };
+    assert_eq!((&record.state, record.history.len()), (&PendingState::Done { at: at(10) }, 2));
+    assert_eq!((outbox.records().count(), outbox.cursor()), (0, Sequence(1)));
+    let again = Outbox::new(subscription(), Ordering::Entity, two_waits(), ENOUGH, Sequence(1), vec![record.clone()]);
+    assert!(!again.holds_any());
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => (1..6_usize).prop_map(Step::Read),
-        6 => Just(Step::Start),
-        6 => (0..8_usize, prop_oneof![3 => Just(200_u16), 2 => Just(500_u16)])
-            .prop_map(|(pick, status)| Step::End { pick, status }),
-        3 => Just(Step::SaveRecords),
-        2 => Just(Step::SaveCursor),
-        1 => Just(Step::Kill),
-        2 => (1..40_i64).prop_map(Step::Wait),
-    ]
+#[test]
+fn what_a_person_asks_for_again_starts_now_and_only_once() {
+    let mut outbox = outbox(Ordering::Entity, ENOUGH);
+    outbox.read(Sequence(2), vec![event(1, "a"), event(2, "b")], at(0));
+    assert_eq!((start(&mut outbox, 0), start(&mut outbox, 0)), (Some(1), Some(2)));
+    let _ = end(&mut outbox, 1, 500, 0);
+    let _ = end(&mut outbox, 2, 200, 0);
+    let _ = save(&mut outbox);
+    let asked = |n, second| PendingDelivery {
+        payload: event(n, "a"),
+        state: PendingState::Due { at: at(second) },
+        ..test_record("evt_test1")
+    };
+    outbox.add_asked(asked(1, 3));
+    outbox.add_asked(asked(1, 3));
+    assert_eq!((start(&mut outbox, 2), start(&mut outbox, 3), start(&mut outbox, 3)), (None, Some(1), None));
+    outbox.add_asked(asked(7, 3));
+    assert_eq!(start(&mut outbox, 3), None, "what is above the cursor comes with the log");
 }
 
-struct World {
-    ordering: Ordering,
-    log: Vec<u8>,
-    disk: Disk,
-    outbox: Outbox,
-    flying: Vec<Key>,
-    receiver: Receiver,
-    now: i64,
-}
-
-const SMALL: Limits = Limits { in_flight: 3, window: 6, pending: 8 };
-
-impl World {
-    fn new(ordering: Ordering, log: Vec<u8>) -> Self {
-        let outbox = Outbox::new(subscription(), ordering, long(), SMALL, Sequence::START, Vec::new());
-        Self { ordering, log, disk: Disk::default(), outbox, flying: vec![], receiver: Receiver::default(), now: 0 }
-    }
-
-    fn entity(&self, sequence: u64) -> u8 {
-        self.log[usize::try_from(sequence).expect("small") - 1]
-    }
-
-    fn lane(&self, sequence: u64) -> u64 {
-        match self.ordering {
-            Ordering::Entity => self.entity(sequence).into(),
-            Ordering::Strict => 0,
-            Ordering::None => sequence,
-        }
-    }
-
-    /// Entity 0 is not wanted.
-    fn read(&mut self, most: usize) {
-        let from = usize::try_from(self.outbox.read_up_to().0).expect("small");
-        let to = self.log.len().min(from + most.min(self.outbox.room()));
-        let wanted = (from + 1..=to).filter(|s| self.log[s - 1] != 0).map(|s| s as u64);
-        let wanted = wanted.map(|s| event(s, &self.entity(s).to_string())).collect();
-        if to > from {
-            self.outbox.read(Sequence(to as u64), wanted, at(self.now));
-        }
-    }
-
-    fn start(&mut self) -> bool {
-        let Some(started) = self.outbox.start(at(self.now)) else { return false };
-        let Key::Event(Sequence(sequence)) = started.key else { panic!("no tests here") };
-        let lane = self.lane(sequence);
-        for other in &self.flying {
-            let Key::Event(Sequence(other)) = other else { panic!("no tests here") };
-            assert_ne!(self.lane(*other), lane, "two of one lane in flight");
-        }
-        self.flying.push(started.key);
-        assert!(self.flying.len() <= SMALL.in_flight);
-        true
-    }
-
-    fn end(&mut self, pick: usize, status: u16) {
-        if self.flying.is_empty() {
-            return;
-        }
-        let key = self.flying.remove(pick % self.flying.len());
-        if let (200, Key::Event(Sequence(sequence))) = (status, &key) {
-            self.arrive(*sequence);
-        }
-        let verdict = self.outbox.ended(&key, attempt(status), None, at(self.now), 0.5);
-        assert_ne!(verdict, Verdict::Dead, "the schedule is long enough");
-    }
-
-    fn arrive(&mut self, sequence: u64) {
-        let times = self.receiver.arrived.entry(sequence).or_default();
-        *times += 1;
-        if *times == 1 {
-            let lane = self.lane(sequence);
-            let newest = self.receiver.newest.insert(lane, sequence).unwrap_or(0);
-            assert!(newest < sequence, "{sequence} came new after {newest}");
-        }
-    }
-
-    fn save_records(&mut self) {
-        for (key, record) in self.outbox.take_unsaved() {
-            match record {
-                Some(record) => drop(self.disk.records.insert(key, record)),
-                None => drop(self.disk.records.remove(&key)),
-            }
-        }
-        self.outbox.saved();
-        // Twice: those above the stored cursor at a kill come on top, until the log is read up to them.
-        assert!(self.disk.records.len() <= 2 * SMALL.pending, "records are bounded");
-    }
-
-    fn kill(&mut self) {
-        let records = self.disk.records.values().cloned().collect();
-        self.outbox = Outbox::new(subscription(), self.ordering, long(), SMALL, self.disk.cursor, records);
-        self.flying.clear();
-    }
-
-    fn run(&mut self, step: &Step) {
-        match *step {
-            Step::Read(most) => self.read(most),
-            Step::Start => drop(self.start()),
-            Step::End { pick, status } => self.end(pick, status),
-            Step::SaveRecords => self.save_records(),
-            Step::SaveCursor => self.disk.cursor = self.outbox.cursor(),
-            Step::Kill => self.kill(),
-            Step::Wait(seconds) => {
-                self.now += seconds;
-                self.outbox.relieve(at(self.now));
-            }
-        }
-    }
-
-    fn run_to_the_end(&mut self) {
-        for _ in 0..10 * self.log.len() + 10 {
-            self.now += 1_000_000;
-            self.read(usize::MAX);
-            while self.start() {}
-            while !self.flying.is_empty() {
-                self.end(0, 200);
-            }
-            self.save_records();
-        }
-        self.disk.cursor = self.outbox.cursor();
-    }
-}
-
-fn long() -> Schedule {
-    Schedule::of(vec![Duration::from_secs(10); 1_000])
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
-    #[test]
-    fn killed_at_any_moment_nothing_is_lost_and_no_lane_is_overtaken(
-        ordering in prop_oneof![Just(Ordering::Entity), Just(Ordering::Strict), Just(Ordering::None)],
-        log in prop::collection::vec(0..5_u8, 1..40),
-        steps in prop::collection::vec(step(), 0..300),
-    ) {
-        let mut world = World::new(ordering, log);
-        for step in &steps {
-            world.run(step);
-        }
-        world.run_to_the_end();
-        let wanted = (1..=world.log.len() as u64).filter(|s| world.entity(*s) != 0).count();
-        prop_assert_eq!(world.receiver.arrived.len(), wanted, "nothing is lost");
-        prop_assert_eq!(world.disk.cursor, Sequence(world.log.len() as u64));
-        prop_assert!(world.disk.records.is_empty(), "no record is left over");
-    }
+#[test]
+fn so_many_run_at_once_as_it_is_told_and_never_more_than_the_limit() {
+    let mut outbox = outbox(Ordering::None, ENOUGH);
+    outbox.read(Sequence(9), (1..10).map(|n| event(n, "a")).collect(), at(0));
+    outbox.widen_to(0);
+    assert_eq!((start(&mut outbox, 0), start(&mut outbox, 0)), (Some(1), None));
+    outbox.widen_to(99);
+    let started = std::iter::from_fn(|| start(&mut outbox, 0)).count();
+    assert_eq!(started + 1, ENOUGH.in_flight);
 }

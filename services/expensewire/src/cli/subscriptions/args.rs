@@ -1,10 +1,13 @@
 //! What can be said of a subscription on the command line, and the bodies that it becomes.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use event_model::{AccountName, TypeGlob};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::rotate::{RotateArgs, secret_from};
 use crate::exit::{Exit, Failure};
 
 /// The commands.
@@ -39,6 +42,8 @@ pub enum SubscriptionsCommand {
         /// Its id (sub_…)
         id: String,
     },
+    /// Sign by another secret from now on; the old one signs beside it for a while
+    RotateSecret(RotateArgs),
     /// Deliver a sample event, marked as a test
     Test {
         /// Its id (sub_…)
@@ -75,6 +80,18 @@ pub struct CreateArgs {
     /// For people
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// The form of a delivery
+    #[arg(long, default_value = "standard", value_parser = ["standard", "cloudevents-structured", "cloudevents-binary"])]
+    pub format: String,
+    /// Sign by this secret (whsec_…) instead of a new one; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// Sign by an ed25519 key (v1a) too
+    #[arg(long)]
+    pub ed25519: bool,
+    /// Ask the endpoint first: it must give a token back
+    #[arg(long)]
+    pub challenge: bool,
 }
 
 impl CreateArgs {
@@ -90,6 +107,10 @@ impl CreateArgs {
             "rate_per_s": self.rate,
             "headers": headers(&self.headers)?,
             "description": self.description,
+            "format": self.format,
+            "secret": self.secret_file.as_deref().map(secret_from).transpose()?,
+            "ed25519": self.ed25519,
+            "challenge": self.challenge,
         }))
     }
 }
@@ -217,7 +238,7 @@ mod tests {
         let expected = json!({
             "url": "https://a.example/x", "events": ["report.*", "policy.changed"], "accounts": ["acme"], "policies": [],
             "from": 12, "ordering": "strict", "rate_per_s": 5, "headers": {"authorization": "Bearer a:b"},
-            "description": null,
+            "description": null, "format": "standard", "secret": null, "ed25519": false, "challenge": false,
         });
         assert_eq!(body(line).unwrap(), expected);
         assert_eq!(body("create|https://a.example/x|--events|card.added").unwrap()["from"], "now");

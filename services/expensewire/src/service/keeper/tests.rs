@@ -52,6 +52,10 @@ fn subscription(unique: &str, status: Status) -> Subscription {
         status,
         start_after: Sequence::START,
         sealed_secrets: Vec::new(),
+        retiring_secrets: Vec::new(),
+        ed25519_keys: Vec::new(),
+        challenge: false,
+        owner: None,
         created_at: day(0),
         updated_at: day(0),
     }

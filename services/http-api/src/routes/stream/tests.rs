@@ -1,12 +1,15 @@
 use super::*;
 use crate::state::testing::{self, draft};
 
-fn feed(api: &Arc<Api>, query: &str) -> Feed {
+async fn feed(api: &Arc<Api>, query: &str) -> Feed {
+    let caller = testing::admin(api).await;
     let uri: Uri = format!("/v1/events/stream?{query}").parse().expect("a uri");
     let mut params = Params::of(&uri, &EventQuery::NAMES);
     Feed {
         tail: api.deps.store.tail(),
-        query: EventQuery::read(&mut params),
+        keys: api.keys.changes(),
+        query: EventQuery::read(&mut params, caller.sight(api)),
+        caller,
         after: Sequence::START,
         state_first: false,
         told: Sequence::START,
@@ -21,7 +24,7 @@ fn feed(api: &Arc<Api>, query: &str) -> Feed {
 #[tokio::test(start_paused = true)]
 async fn a_quiet_stream_beats_with_a_comment() {
     let (api, _directory) = testing::api();
-    let mut feed = feed(&api, "");
+    let mut feed = feed(&api, "").await;
     let begun = Instant::now();
     assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\n\n"[..]);
     assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\n\n"[..]);
@@ -33,7 +36,7 @@ async fn a_filtered_stream_tells_how_far_it_came() {
     let (api, _directory) = testing::api();
     let drafts = ["R1", "R2", "R3"].map(draft);
     api.deps.store.append(drafts.into()).await.expect("appended");
-    let mut feed = feed(&api, "type=card.*");
+    let mut feed = feed(&api, "type=card.*").await;
     assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\nid: 3\n\n"[..]);
     assert_eq!(feed.piece().await.expect("a piece"), &b": heartbeat\n\n"[..]);
 }
@@ -41,7 +44,7 @@ async fn a_filtered_stream_tells_how_far_it_came() {
 #[tokio::test]
 async fn a_stream_ends_when_the_service_stops() {
     let (api, _directory) = testing::api();
-    let mut feed = feed(&api, "");
+    let mut feed = feed(&api, "").await;
     let (ended, ()) = tokio::join!(feed.piece(), async { api.stop.cancel() });
     assert_eq!(ended, None);
 }
@@ -50,7 +53,7 @@ async fn a_stream_ends_when_the_service_stops() {
 async fn a_stream_that_has_much_to_show_ends_as_well() {
     let (api, _directory) = testing::api();
     api.deps.store.append(vec![draft("R1")]).await.expect("appended");
-    let mut feed = feed(&api, "");
+    let mut feed = feed(&api, "").await;
     api.stop.cancel();
     assert_eq!(feed.piece().await, None);
 }
@@ -60,7 +63,7 @@ async fn a_stream_of_changes_ends_when_retention_is_forced_past_it_and_one_of_st
     let (api, _directory) = testing::api();
     let store = &api.deps.store;
     store.append((0..300).map(|n| draft(&format!("R{n}"))).collect()).await.expect("appended");
-    let (mut changes, mut state) = (feed(&api, ""), feed(&api, ""));
+    let (mut changes, mut state) = (feed(&api, "").await, feed(&api, "").await);
     (changes.after, state.after, state.state_first) = (Sequence(1), Sequence(1), true);
     let policy = event_store::Retention {
         before: Some(jiff::Timestamp::MAX),

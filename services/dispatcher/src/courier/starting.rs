@@ -1,0 +1,108 @@
+//! What starts, and under which conditions: the endpoint's health, the pace, a pass of the gate, and that not too much is
+//! done and not on disk.
+
+use std::sync::Arc;
+
+use change_engine::delivery::{Admission, Start};
+use event_model::delivery::Payload;
+use jiff::Timestamp;
+use tracing::error;
+
+use super::{Courier, Sent};
+use crate::{error::CourierError, format::Content, gate::Pass};
+
+impl Courier {
+    pub(super) async fn start_what_may(&mut self) -> Result<(), CourierError> {
+        (self.paced_until, self.held_until, self.waits) = (None, None, false);
+        let now = Timestamp::now();
+        match self.health.admission(now) {
+            Admission::Open => {}
+            Admission::Held(at) => {
+                (self.held_until, self.pass, self.in_line) = (Some(at), None, None);
+                return Ok(());
+            }
+            Admission::Probe(at) => return self.probe(at, now).await,
+        }
+        self.outbox.widen_to(self.health.width());
+        while self.outbox.can_start(now) {
+            if self.bookmark.must_wait() {
+                self.waits = true;
+                break;
+            }
+            let Some(pass) = self.next_pass() else { return Ok(()) };
+            if let Err(at) = self.pace.take() {
+                self.paced_until = Some(at);
+                return Ok(());
+            }
+            let Some(start) = self.outbox.start(now) else { return Ok(()) };
+            self.send(start, pass, false).await?;
+        }
+        // Nothing is to start: whoever stands in line behind us goes first.
+        (self.pass, self.in_line) = (None, None);
+        Ok(())
+    }
+
+    async fn probe(&mut self, at: Timestamp, now: Timestamp) -> Result<(), CourierError> {
+        if at > now {
+            (self.held_until, self.pass, self.in_line) = (Some(at), None, None);
+            return Ok(());
+        }
+        if self.outbox.is_flying() {
+            return Ok(());
+        }
+        let Some(pass) = self.next_pass() else { return Ok(()) };
+        match self.outbox.probe(now) {
+            Some(start) => self.send(start, pass, true).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A pass, if it is our turn; else we stand in line.
+    fn next_pass(&mut self) -> Option<Pass> {
+        if let Some(pass) = self.pass.take() {
+            return Some(pass);
+        }
+        if self.in_line.is_some() {
+            self.waits = true;
+            return None;
+        }
+        let is_slow = self.health.is_slow();
+        let pass = self.shared.gate.try_pass(is_slow);
+        if pass.is_none() {
+            self.in_line = Some(self.shared.gate.pass(is_slow));
+        }
+        self.waits = pass.is_none();
+        pass
+    }
+
+    async fn send(&mut self, start: Start, pass: Pass, is_probe: bool) -> Result<(), CourierError> {
+        let (id, found) = match &*start.payload {
+            Payload::Event { id, sequence, .. } => {
+                let item = self.shared.feed.item(*sequence).await?;
+                (
+                    id.clone(),
+                    item.map(|item| {
+                        let logged_at = self.lane.is_live().then(|| item.head.observed_at());
+                        (item.content.clone(), logged_at)
+                    }),
+                )
+            }
+            Payload::Test { id, body } => (id.clone(), Some((Content::from(bytes::Bytes::from(body.clone())), None))),
+        };
+        let Some((content, logged_at)) = found else {
+            error!(subscription = %self.subscription.id, event = %id, "the log no longer has this event: given up");
+            self.bookmark.gave_up();
+            if self.lane.is_live() {
+                self.shared.metrics.dead_letters.inc();
+            }
+            self.outbox.give_up(&start.key, Timestamp::now());
+            return Ok(());
+        };
+        let (shared, target) = (Arc::clone(&self.shared), Arc::clone(&self.target));
+        self.sends.spawn(async move {
+            let answer = shared.gate.under(pass, shared.sender.send(&target, &id, content)).await;
+            Sent { start, logged_at, answer, is_probe }
+        });
+        Ok(())
+    }
+}

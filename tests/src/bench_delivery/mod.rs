@@ -1,0 +1,13 @@
+//! What delivery costs beside a bare keep-alive client that posts the same bytes to the same receiver: the parts of
+//! `bench_delivery` and `bench_fairness`.
+//!
+//! The receiver is another process ([`receiver`]), so that its work is not counted as ours. It answers as fast as a
+//! hand-written server can and stamps what arrives; all rates run to its last stamp. The bare client ([`bare`]) is the
+//! HTTP client that the dispatcher uses, with as many requests in flight, and nothing around it: no log, no filter, no
+//! signature, no cursor.
+
+pub mod bare;
+pub mod memory;
+pub mod receiver;
+pub mod stage;
+pub mod usage;
