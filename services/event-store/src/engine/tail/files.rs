@@ -33,8 +33,6 @@ const FILE_BYTES: u64 = 4 << 20;
 const EXTENSION_BYTES: u64 = 256 << 10;
 /// Files kept to be written again.
 const MAX_SPARE: usize = 1;
-/// First byte of a record that was removed, in place of that of a key.
-const REMOVED: u8 = 0xff;
 
 /// The files, and where the next record goes.
 pub struct Files {
@@ -66,7 +64,6 @@ pub struct Found {
     durable: Key,
     /// Something before it could not be read, from here on.
     after_gap: Option<u64>,
-    removed: bool,
 }
 
 /// What must be synced before what was written is durable.
@@ -147,9 +144,6 @@ impl Files {
                 file.left = found.iter().filter(|record| record.place.number == file.number).count();
             }
         }
-        let removed =
-            found.extract_if(.., |record| record.removed).map(|record| record.place.number).collect::<Vec<_>>();
-        removed.into_iter().for_each(|number| self.forget(number));
         Ok(found)
     }
 
@@ -256,8 +250,8 @@ fn parse(content: &[u8], file: &Arc<File>, number: u64, found: &mut Vec<Found>) 
             },
         };
         let place = Place { file: Arc::clone(file), number, at: at as u64, length: record.length };
-        let Record { durable, key, removed, length } = record;
-        found.push(Found { key, place, durable, after_gap: gap.take(), removed });
+        let Record { durable, key, length } = record;
+        found.push(Found { key, place, durable, after_gap: gap.take() });
         at += RECORD_HEAD_BYTES + length;
         end = at as u64;
     }
@@ -266,22 +260,17 @@ fn parse(content: &[u8], file: &Arc<File>, number: u64, found: &mut Vec<Found>) 
 struct Record {
     durable: Key,
     key: Key,
-    removed: bool,
     length: usize,
 }
 
 /// The record at the beginning of `content`; none if there is none.
 fn read_record(content: &[u8]) -> Option<Record> {
-    let (mut durable, rest) = content.split_first_chunk::<BLOCK_KEY_BYTES>().map(|(key, rest)| (*key, rest))?;
+    let (durable, rest) = content.split_first_chunk::<BLOCK_KEY_BYTES>().map(|(key, rest)| (*key, rest))?;
     let (key, rest) = rest.split_first_chunk::<BLOCK_KEY_BYTES>()?;
     layout::block_last(key)?;
     let value = rest.get(..frame::length(rest)?)?;
     frame::open(key, value)?;
-    let removed = durable[0] == REMOVED;
-    if removed {
-        durable = Key::default();
-    }
-    Some(Record { durable, key: *key, removed, length: value.len() })
+    Some(Record { durable, key: *key, length: value.len() })
 }
 
 /// How far into `content` the next record with a higher key than `last` begins.

@@ -105,6 +105,23 @@ fn what_moved_below_is_shown_once_before_and_after_a_restart() {
 }
 
 #[test]
+fn what_was_merged_stays_in_the_files_until_it_is_durable_below() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=6).for_each(|n| append(&tail, n));
+    tail.sync(true).expect("synced");
+    tail.put(&key(3), &value(1, 3)).expect("replaced");
+    tail.remove(&key(2)).expect("removed");
+    tail.remove(&key(1)).expect("removed");
+    tail.settle(&key(4)).expect("settled");
+    drop(tail);
+    // Killed before anything below was flushed.
+    let Fixture { folder, .. } = fixture;
+    let fixture = Fixture { folder, ..Fixture::new() };
+    assert_eq!(keys(&fixture.open()), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
 fn the_last_value_goes_for_good_and_another_may_take_its_place() {
     let fixture = Fixture::new();
     let tail = fixture.open();
