@@ -28,6 +28,7 @@ mod chunks;
 mod mark;
 mod memory;
 mod on_sled;
+mod packs;
 mod tail;
 
 use std::sync::Arc;

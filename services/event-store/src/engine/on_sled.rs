@@ -33,6 +33,7 @@ use super::{
     Engine, Item, Mark, Marked, Owned, Scan, Tree, Values,
     chunks::{Batch, Chunked, Pieces},
     mark::MarkFile,
+    packs::Packs,
     tail::Tail,
 };
 use crate::{Cause, DurabilityLevel, StoreConfig, StoreError, layout, lock::Lock};
@@ -54,7 +55,7 @@ pub struct SledEngine {
     large: Mutex<HashMap<String, Arc<Chunked>>>,
     data: Arc<File>,
     /// The tree of the log, once it was opened.
-    log: OnceLock<Arc<Tail>>,
+    log: OnceLock<(Arc<Tail>, Arc<Packs>)>,
     mark: Mutex<MarkFile>,
     durability: DurabilityLevel,
     _lock: Lock,
@@ -99,29 +100,35 @@ impl SledEngine {
 
     /// The log: its end beside sled, the rest in it.
     fn log(&self, tree: sled::Tree) -> Result<Arc<Tail>, Cause> {
-        if let Some(log) = self.log.get() {
+        if let Some((log, _)) = self.log.get() {
             return Ok(Arc::clone(log));
         }
         let (db, data, durability) = (self.db.clone(), Arc::clone(&self.data), self.durability);
-        let below = Arc::new(Chunked::new(Box::new(tree)));
-        let log = Tail::open(&self.path, below, Box::new(move || make_durable(&db, &data, durability)))?;
-        Ok(Arc::clone(self.log.get_or_init(|| Arc::new(log))))
+        let firm = durability == DurabilityLevel::PowerLoss;
+        let below = Arc::new(Packs::open(&self.path, Arc::new(Chunked::new(Box::new(tree))), firm)?);
+        let packs = Arc::clone(&below);
+        let settle = Box::new(move || make_durable(&db, &data, Some(&packs), durability));
+        let log = Tail::open(&self.path, Arc::new(Arc::clone(&below)), settle)?;
+        Ok(Arc::clone(&self.log.get_or_init(|| (Arc::new(log), below)).0))
     }
 
     fn sync_tail(&self) -> Result<(), Cause> {
-        self.log.get().map_or(Ok(()), |log| log.sync(self.durability == DurabilityLevel::PowerLoss))
+        self.log.get().map_or(Ok(()), |(log, _)| log.sync(self.durability == DurabilityLevel::PowerLoss))
     }
 }
 
 /// See the head of this file.
-fn make_durable(db: &sled::Db, data: &File, durability: DurabilityLevel) -> Result<(), Cause> {
+fn make_durable(db: &sled::Db, data: &File, packs: Option<&Packs>, durability: DurabilityLevel) -> Result<(), Cause> {
+    // Before the pointers to it.
+    packs.map_or(Ok(()), Packs::sync)?;
+    let unused = packs.map(Packs::unused).unwrap_or_default();
     // Prevents the loss by kill -9: out of our memory.
     db.flush().map_err(cause)?;
-    match durability {
+    if durability == DurabilityLevel::PowerLoss {
         // Prevents the loss by a power cut: out of the memories of the kernel and the disk.
-        DurabilityLevel::PowerLoss => data.sync_data().map_err(cause),
-        DurabilityLevel::ProcessCrash => Ok(()),
+        data.sync_data().map_err(cause)?;
     }
+    packs.map_or(Ok(()), |packs| packs.free(&unused))
 }
 
 impl Engine for SledEngine {
@@ -141,7 +148,7 @@ impl Engine for SledEngine {
     /// See the head of this file.
     fn make_durable(&self) -> Result<(), Cause> {
         self.sync_tail()?;
-        make_durable(&self.db, &self.data, self.durability)
+        make_durable(&self.db, &self.data, self.log.get().map(|(_, packs)| &**packs), self.durability)
     }
 
     fn make_appends_durable(&self) -> Result<(), Cause> {

@@ -18,7 +18,7 @@
 //!
 //! The values are frames under the keys of blocks ([`crate::frame`], [`crate::layout`]): their digest tells what can be read.
 
-mod files;
+pub mod files;
 
 use std::{
     collections::BTreeMap,
@@ -49,6 +49,8 @@ pub struct Tail {
     make_durable: Settle,
     /// Held while a value that is not the newest changes or moves.
     writing: Mutex<()>,
+    /// Held while anything is synced: who finds nothing to sync must not go on before it is.
+    syncing: Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -78,19 +80,29 @@ impl Tail {
         let (mut files, found) = Files::open(folder).map_err(cause)?;
         let whole = files.cut(found).map_err(cause)?;
         let mut entries = BTreeMap::new();
+        let mut covered = None;
         for Found { key, place, .. } in whole {
-            if is_covered(&*below, &key)? {
-                files.forget(place.number);
-            } else {
-                entries.insert(key, place);
+            if covered.is_none_or(|(_, last)| key > last) {
+                covered = cover_of(&*below, &key)?;
             }
+            if covered.is_some_and(|(first, _)| first <= key) {
+                files.forget(place.number);
+                continue;
+            }
+            if below.get(&key)?.is_some() {
+                // It cannot be read: a power cut came before what it was moved to was synced.
+                tracing::info!("a block that was moved when the power went is taken from where it was");
+                below.remove(&key)?;
+            }
+            entries.insert(key, place);
         }
         let inner = Inner { files, entries, last: None, durable: None };
-        Ok(Self { below, make_durable, writing: Mutex::default(), inner: Mutex::new(inner) })
+        Ok(Self { below, make_durable, writing: Mutex::default(), syncing: Mutex::default(), inner: Mutex::new(inner) })
     }
 
     /// Makes what was appended durable; with `firmly` through a power cut.
     pub fn sync(&self, firmly: bool) -> Result<(), Cause> {
+        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.inner();
         let last = self.last_key(&mut inner)?;
         let unsynced = inner.files.take_unsynced();
@@ -233,12 +245,12 @@ impl Tree for Arc<Tail> {
     }
 }
 
-/// Whether a block in `below` answers for the sequence of `key`.
-fn is_covered(below: &dyn Tree, key: &Key) -> Result<bool, Cause> {
+/// The first and the last key that the first block of `below` at or after `key` answers for; none if it cannot be read.
+fn cover_of(below: &dyn Tree, key: &Key) -> Result<Option<(Key, Key)>, Cause> {
     let mut scan = below.scan(key, None);
-    let Some((found, value)) = scan.next()? else { return Ok(false) };
-    let first = frame::open(found, value).and_then(Header::read).map(|header| header.first);
-    Ok(found == key || first.is_some_and(|first| layout::block_key(first) <= *key))
+    let Some((found, value)) = scan.next()? else { return Ok(None) };
+    let header = frame::open(found, value).and_then(Header::read);
+    Ok(header.zip(as_key(found)).map(|(header, last)| (layout::block_key(header.first), last)))
 }
 
 impl Place {

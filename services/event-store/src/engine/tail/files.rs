@@ -84,10 +84,16 @@ impl Unsynced {
         }
     }
 
-    fn add(&mut self, file: &Arc<File>) {
+    /// The file `file` was written.
+    pub fn add(&mut self, file: &Arc<File>) {
         if !self.files.iter().any(|known| Arc::ptr_eq(known, file)) {
             self.files.push(Arc::clone(file));
         }
+    }
+
+    /// There is a new name in `folder`.
+    pub fn name_in(&mut self, folder: &Path) {
+        self.folder = Some(folder.to_path_buf());
     }
 }
 
@@ -179,7 +185,7 @@ impl Files {
         let length = file.metadata()?.len();
         self.next_number += 1;
         self.files.push_back(TailFile { number, path, file: Arc::new(file), end: 0, length, left: 0 });
-        self.unsynced.folder = Some(self.folder.clone());
+        self.unsynced.name_in(&self.folder);
         Ok(())
     }
 
@@ -298,8 +304,9 @@ pub fn read_at(file: &File, at: u64, bytes: &mut [u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
 }
 
+/// Writes `bytes` from `at` on.
 #[cfg(unix)]
-fn write_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
+pub fn write_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
 }
 
@@ -316,8 +323,9 @@ pub fn read_at(file: &File, mut at: u64, mut bytes: &mut [u8]) -> io::Result<()>
     Ok(())
 }
 
+/// Writes `bytes` from `at` on.
 #[cfg(windows)]
-fn write_at(file: &File, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
+pub fn write_at(file: &File, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let count = std::os::windows::fs::FileExt::seek_write(file, bytes, at)?;
         (at, bytes) = (at + count as u64, &bytes[count..]);

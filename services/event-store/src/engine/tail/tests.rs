@@ -122,6 +122,19 @@ fn what_was_merged_stays_in_the_files_until_it_is_durable_below() {
 }
 
 #[test]
+fn a_moved_value_that_a_power_cut_made_unreadable_is_taken_from_where_it_was() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=4).for_each(|n| append(&tail, n));
+    tail.put(&key(3), &value(1, 3)).expect("replaced");
+    drop(tail);
+    fixture.below.put(&key(3), b"zeros").expect("put");
+    let tail = fixture.open();
+    assert_eq!(keys(&tail), [1, 2, 3, 4]);
+    assert_eq!(tail.get(&key(3)).expect("read"), Some(value(3, 3)));
+}
+
+#[test]
 fn the_last_value_goes_for_good_and_another_may_take_its_place() {
     let fixture = Fixture::new();
     let tail = fixture.open();
