@@ -36,6 +36,8 @@ pub const MAX_READ_EVENTS: usize = 10_000;
 pub const MAX_READ_BYTES: usize = 8 << 20;
 /// Events from which on a read is done in two parts: 1,000 take a millisecond, starting a thread a twentieth.
 const MANY_EVENTS: usize = 1000;
+/// Bytes of bodies that a read copies as one: so much stays in memory for as long as anybody holds one event of them.
+const TOGETHER_BYTES: usize = 8 << 10;
 /// Drafts from which on an append is prepared where it holds up no task: 64 take 0.2 ms.
 const MANY_DRAFTS: usize = 64;
 /// Most entities that one page gives.
@@ -331,16 +333,20 @@ fn read_part(log: &Log, after: Sequence, up_to: Sequence, limit: usize, max_byte
             Err(error) => return Err(error),
         };
         let from = events.last().map_or(after, |event| event.head.sequence);
-        for entry in block.entries_after(from).take_while(|entry| entry.sequence <= up_to) {
-            let event = match history::stored(&entry) {
-                Ok(event) => event,
-                Err(_) if !events.is_empty() => return Ok(Part { events, whole: false }),
-                Err(error) => return Err(error),
-            };
-            bytes += event.body.len();
-            events.push(event);
-            if events.len() >= limit || bytes >= max_bytes {
-                return Ok(Part { events, whole: entry.sequence == up_to });
+        let mut entries = block.entries_after(from).take_while(|entry| entry.sequence <= up_to).peekable();
+        while entries.peek().is_some() {
+            for event in history::stored_together(&mut entries, TOGETHER_BYTES) {
+                let event = match event {
+                    Ok(event) => event,
+                    Err(_) if !events.is_empty() => return Ok(Part { events, whole: false }),
+                    Err(error) => return Err(error),
+                };
+                bytes += event.body.len();
+                let at_end = event.head.sequence == up_to;
+                events.push(event);
+                if events.len() >= limit || bytes >= max_bytes {
+                    return Ok(Part { events, whole: at_end });
+                }
             }
         }
     }

@@ -10,7 +10,8 @@
 //! 2. `fdatasync` of `db`, sled's only data file: metadata that is needed to read it, and the disk's cache. Without it,
 //!    a **power cut** loses what was acknowledged. [`DurabilityLevel::ProcessCrash`] leaves this step out, and nothing else.
 //!
-//! The end of the log is not in sled, but in [files of its own](super::tail), which have an `fdatasync` of theirs. So a commit of
+//! The log is not in sled: its end is in [files of its own](super::tail), the rest in [packs](super::packs), which have an `fdatasync` of theirs;
+//! sled keeps where each block is. Packs are synced before sled is. So a commit of
 //! events alone ([`Engine::make_appends_durable`]) waits for nothing that others have written to sled.
 //!
 //! sled's periodic flusher runs too, but only because it is the one thread that cleans segments; nobody waits for it.
