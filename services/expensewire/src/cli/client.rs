@@ -100,6 +100,28 @@ impl Client {
         self.read(&body)
     }
 
+    /// All of the list at `path`, whose pages name it as the last part of the path does, from the first page to the last.
+    pub async fn list(&self, path: &[&str], query: &[(&str, String)]) -> Result<Vec<Value>, Failure> {
+        let name = path.last().copied().unwrap_or_default();
+        let mut all = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut query = query.to_vec();
+            query.extend(cursor.iter().map(|cursor| ("cursor", cursor.clone())));
+            let mut page: Value = self.get(path, &query).await?;
+            let Some(Value::Array(items)) = page.get_mut(name).map(Value::take) else {
+                return Err(Failure::new(Exit::Unexpected, format!("the answer is not a page of {name}")));
+            };
+            let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            let stands_still = items.is_empty() || next == cursor;
+            all.extend(items);
+            match next {
+                Some(next) if !stands_still => cursor = Some(next),
+                _ => return Ok(all),
+            }
+        }
+    }
+
     pub async fn post(&self, path: &[&str], body: Option<&Value>) -> Result<Value, Failure> {
         let request = self.request(Method::POST, path, &[])?;
         self.send(body.iter().fold(request, |request, body| request.json(body))).await

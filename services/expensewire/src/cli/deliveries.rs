@@ -75,23 +75,8 @@ pub(super) async fn run(connection: &Connection, command: &DeliveriesCommand) ->
 }
 
 async fn list(client: &Client, subscription: &str, states: &[String], output: &mut Output) -> Result<(), Failure> {
-    let mut all = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let mut query: Vec<_> = states.iter().map(|state| ("state", state.clone())).collect();
-        query.extend(cursor.iter().map(|cursor| ("cursor", cursor.clone())));
-        let mut page: Value = client.get(&[OF, subscription, PATH], &query).await.map_err(with_hint)?;
-        let Some(Value::Array(items)) = page.get_mut(PATH).map(Value::take) else {
-            return Err(Failure::new(Exit::Unexpected, "the answer is not a page of deliveries"));
-        };
-        let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        let stands_still = items.is_empty() || next == cursor;
-        all.extend(items);
-        match next {
-            Some(next) if !stands_still => cursor = Some(next),
-            _ => break,
-        }
-    }
+    let query: Vec<_> = states.iter().map(|state| ("state", state.clone())).collect();
+    let all = client.list(&[OF, subscription, PATH], &query).await.map_err(with_hint)?;
     Ok(output.list(COLUMNS, &all)?)
 }
 

@@ -64,22 +64,7 @@ async fn create(client: &Client, args: &CreateArgs, output: &mut Output) -> Resu
 }
 
 async fn list(client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let mut all = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let query: Vec<_> = cursor.iter().map(|cursor| ("cursor", cursor.clone())).collect();
-        let mut page: Value = client.get(&[PATH], &query).await?;
-        let Some(Value::Array(items)) = page.get_mut(PATH).map(Value::take) else {
-            return Err(Failure::new(Exit::Unexpected, "the answer is not a page of subscriptions"));
-        };
-        let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        let stands_still = items.is_empty() || next == cursor;
-        all.extend(items);
-        match next {
-            Some(next) if !stands_still => cursor = Some(next),
-            _ => break,
-        }
-    }
+    let all = client.list(&[PATH], &[]).await?;
     output.list(COLUMNS, &all)?;
     Ok(())
 }

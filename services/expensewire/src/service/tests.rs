@@ -72,8 +72,24 @@ fn subscription(sealer: &Sealer) -> Subscription {
     serde_json::from_value(text).unwrap()
 }
 
+/// Opens the store once what ran in this process before has let go of it: its last tasks end a moment after it has stopped.
+async fn opened(config: &Config) -> event_store::EventStore {
+    let in_use = |error: &anyhow::Error| {
+        error.chain().any(|cause| matches!(cause.downcast_ref(), Some(event_store::StoreError::InUse { .. })))
+    };
+    let opening = async {
+        loop {
+            match open_store(config).await {
+                Err(error) if in_use(&error) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                store => return store.unwrap(),
+            }
+        }
+    };
+    timeout(PATIENCE, opening).await.unwrap()
+}
+
 async fn with_subscriptions<T>(config: &Config, act: impl AsyncFnOnce(Table<Subscription>) -> T) -> T {
-    let store = open_store(config).await.unwrap();
+    let store = opened(config).await;
     let done = act(store.table(TableName::Subscriptions)).await;
     close(store).await.unwrap();
     done

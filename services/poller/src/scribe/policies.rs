@@ -162,6 +162,9 @@ impl Scribe {
         // One that was listed and could never be read may have gone for good: nobody would be told.
         let known = |id: &str| self.policies.get(id).is_some_and(|state| !state.removed);
         for id in sight.visible.difference(listed).filter(|id| known(id)) {
+            // Lost again before every export was read: some of its reports were last seen before it was lost the first time.
+            let unread = |gap: &&Gap| gap.until.is_none_or(|until| reports_from.is_none_or(|from| from < until));
+            let reports_from = sight.gaps.get(id).filter(unread).map_or(reports_from, |gap| gap.reports_from);
             sight.gaps.insert(id.clone(), Gap { from: last, reports_from, until: None });
         }
         let mut back = BTreeSet::new();

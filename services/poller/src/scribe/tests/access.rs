@@ -110,6 +110,23 @@ async fn a_policy_whose_role_is_lost_is_frozen_and_on_return_only_the_difference
 }
 
 #[tokio::test]
+async fn what_was_lost_twice_with_no_export_in_between_was_last_seen_before_the_first_time() {
+    let mut desk = desk().await;
+    desk.list(5, &[POLICY, OTHER]).await;
+    desk.list(10, &[POLICY]).await;
+    desk.export(12, &in_sight()).await;
+    desk.list(14, &[POLICY, OTHER]).await;
+    desk.list(20, &[POLICY]).await;
+    // From here on only what is kept tells when it was seen.
+    desk.restart().await;
+    desk.list(30, &[POLICY, OTHER]).await;
+    desk.export(32, &[&in_sight()[..], &[on_other("R99", "SUBMITTED")]].concat()).await;
+    let submitted = desk.full_events().await.pop().unwrap();
+    assert_eq!(submitted.event_type, event_model::EventType::ReportSubmitted);
+    assert!(submitted.detection.not_before <= Some(at(1)), "{:?}", submitted.detection);
+}
+
+#[tokio::test]
 async fn a_scope_that_is_refused_twice_is_lost_and_back_when_it_is_read() {
     let mut desk = desk().await;
     let before = desk.count();
