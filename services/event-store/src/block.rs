@@ -260,13 +260,16 @@ impl Block {
             }
         }
         let (bodies, base) = (reader.0.len(), plain.len() - reader.0.len());
-        for place in &mut places {
-            (place.start, place.end) = (place.start + base, place.end + base);
-        }
         let within = before <= header.last.0 && bodies == end;
         let dense = header.sparse || (header.count > 0 && before == header.last.0);
         let counted = header.sparse || header.count as u64 == header.last.0 - (header.first.0 - 1);
-        (within && dense && counted).then_some(Self { header, places, bodies: plain })
+        if !(within && dense && counted) {
+            return None;
+        }
+        for place in &mut places {
+            (place.start, place.end) = (place.start + base, place.end + base);
+        }
+        Some(Self { header, places, bodies: plain })
     }
 }
 

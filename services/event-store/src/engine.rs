@@ -29,6 +29,7 @@ mod mark;
 mod memory;
 mod on_sled;
 mod packs;
+mod syncing;
 mod tail;
 
 use std::sync::Arc;

@@ -102,17 +102,17 @@ impl Log {
         self.meta.put(key, &value).map_err(write_failed)
     }
 
-    /// Removes what a crash left of the commit that it cut short, and says where the log ends. `folded` is how far the states
-    /// say that there were durable events.
-    pub fn mend(&self, folded: Sequence) -> Result<Tail, StoreError> {
+    /// Removes what a crash left of the commit that it cut short, and says where the log ends. Up to `durable` there were durable
+    /// events, as others know.
+    pub fn mend(&self, durable: Sequence) -> Result<Tail, StoreError> {
         let mut torn: Option<Header> = None;
         let header = loop {
             let Some(header) = self.last_header()? else { break None };
             if header.commit == header.last {
                 break Some(header);
             }
-            // What was folded was durable to its end: then it was not cut short, but lost.
-            if folded >= header.first {
+            // What was durable was so to its end: then it was not cut short, but lost.
+            if durable >= header.first {
                 return Err(StoreError::Corrupt { sequence: header.last.next() });
             }
             self.remove(header.last)?;

@@ -126,6 +126,8 @@ pub fn thin(log: &Log, fold: &Fold, turn: &Turn, last: Sequence) -> Result<Retai
         let _turn = turn.take();
         tail = thinner.step(tail, horizon)?;
     }
+    let _turn = turn.take();
+    log.settle(horizon)?;
     Ok(thinner.done)
 }
 

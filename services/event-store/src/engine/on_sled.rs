@@ -35,8 +35,11 @@ use super::{
     chunks::{Batch, Chunked, Pieces},
     mark::MarkFile,
     packs::Packs,
+    syncing::Syncing,
     tail::Tail,
 };
+use event_model::Sequence;
+
 use crate::{Cause, DurabilityLevel, StoreConfig, StoreError, layout, lock::Lock};
 
 /// sled's data file.
@@ -54,7 +57,7 @@ pub struct SledEngine {
     db: sled::Db,
     /// Those that are open, by name: who writes to one of them knows of all others who do.
     large: Mutex<HashMap<String, Arc<Chunked>>>,
-    data: Arc<File>,
+    data: Arc<Data>,
     /// The tree of the log, once it was opened.
     log: OnceLock<(Arc<Tail>, Arc<Packs>)>,
     mark: Mutex<MarkFile>,
@@ -86,7 +89,7 @@ impl SledEngine {
         let data = File::options().write(true).open(path.join(DATA_FILE)).map_err(failed(path, "open sled's data"))?;
         sync_names(path).map_err(failed(path, "sync the directory"))?;
         let mark = Mutex::new(MarkFile::at(path));
-        let (data, log) = (Arc::new(data), OnceLock::new());
+        let (data, log) = (Arc::new(Data { file: data, syncing: Syncing::default() }), OnceLock::new());
         Ok(Self {
             path: path.clone(),
             db,
@@ -108,9 +111,21 @@ impl SledEngine {
         let firm = durability == DurabilityLevel::PowerLoss;
         let below = Arc::new(Packs::open(&self.path, Arc::new(Chunked::new(Box::new(tree))), firm)?);
         let packs = Arc::clone(&below);
-        let settle = Box::new(move || make_durable(&db, &data, Some(&packs), durability));
-        let log = Tail::open(&self.path, Arc::new(Arc::clone(&below)), settle)?;
-        Ok(Arc::clone(&self.log.get_or_init(|| (Arc::new(log), below)).0))
+        let settle = Box::new(move |needed: bool| match needed || !packs.unused().is_empty() {
+            true => make_durable(&db, &data, Some(&packs), durability),
+            false => Ok(()),
+        });
+        let marked = Some(self.marked()?.firmly_up_to()).filter(|last| *last > Sequence::START);
+        let marked = marked.map(layout::block_key);
+        let log = Arc::new(Tail::open(&self.path, Arc::new(Arc::clone(&below)), marked, settle)?);
+        if below.has_strays() {
+            // They go when the store is open: then it has reached its mark, too.
+            match log.is_gapless()? {
+                true => below.let_go(),
+                false => tracing::warn!("the log has a gap; packs that nothing points to stay"),
+            }
+        }
+        Ok(Arc::clone(&self.log.get_or_init(|| (log, below)).0))
     }
 
     fn sync_tail(&self) -> Result<(), Cause> {
@@ -118,8 +133,14 @@ impl SledEngine {
     }
 }
 
+/// sled's data file.
+struct Data {
+    file: File,
+    syncing: Syncing,
+}
+
 /// See the head of this file.
-fn make_durable(db: &sled::Db, data: &File, packs: Option<&Packs>, durability: DurabilityLevel) -> Result<(), Cause> {
+fn make_durable(db: &sled::Db, data: &Data, packs: Option<&Packs>, durability: DurabilityLevel) -> Result<(), Cause> {
     // Before the pointers to it.
     packs.map_or(Ok(()), Packs::sync)?;
     let unused = packs.map(Packs::unused).unwrap_or_default();
@@ -127,7 +148,7 @@ fn make_durable(db: &sled::Db, data: &File, packs: Option<&Packs>, durability: D
     db.flush().map_err(cause)?;
     if durability == DurabilityLevel::PowerLoss {
         // Prevents the loss by a power cut: out of the memories of the kernel and the disk.
-        data.sync_data().map_err(cause)?;
+        data.syncing.turn(|| data.file.sync_data().map_err(cause))?;
     }
     packs.map_or(Ok(()), |packs| packs.free(&unused))
 }

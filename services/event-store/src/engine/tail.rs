@@ -11,9 +11,11 @@
 //! - A value moves by being written below first. Where the files and the tree below both answer for a key, the tree is right: a value
 //!   of the files that a block below covers is dropped at the next start ([`Tail::open`]).
 //! - Of what was written after the last `fdatasync` anything may be there after a power cut, in any part. A record says what was durable
-//!   when it was written. So where one cannot be read, but one after it was written when more than the ones before it was durable, that
-//!   is damage: the log then has a gap, which is found like any other. Otherwise it is the end of an append that nobody was told of; it is
-//!   cut off.
+//!   when it was written, and so does the mark ([`super::mark`]). So where one cannot be read, but more than the ones before it was durable,
+//!   that is damage: the log then has a gap, which is found like any other. Otherwise it is the end of an append that nobody was told of; it
+//!   is cut off.
+//! - A file that is written again gets its new name and its new content in any order. So the order of the files is that of the keys in them,
+//!   whatever their names.
 //! - Removing the last value, as a start does with half of a commit, is durable at once.
 //!
 //! The values are frames under the keys of blocks ([`crate::frame`], [`crate::layout`]): their digest tells what can be read.
@@ -27,8 +29,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use event_model::Sequence;
+
 use self::files::{Files, Found, RECORD_HEAD_BYTES};
-use super::{Item, Owned, Scan, Tree};
+use super::{Item, Owned, Scan, Tree, syncing::Syncing};
 use crate::{
     Cause,
     block::Header,
@@ -39,8 +43,8 @@ use crate::{
 /// The key of a block.
 type Key = [u8; BLOCK_KEY_BYTES];
 
-/// Makes what was written to the tree below durable.
-type Settle = Box<dyn Fn() -> Result<(), Cause> + Send + Sync>;
+/// Makes what was written to the tree below durable, if that is asked for or something below waits for it.
+type Settle = Box<dyn Fn(bool) -> Result<(), Cause> + Send + Sync>;
 
 /// The tree of the log.
 pub struct Tail {
@@ -49,8 +53,7 @@ pub struct Tail {
     make_durable: Settle,
     /// Held while a value that is not the newest changes or moves.
     writing: Mutex<()>,
-    /// Held while anything is synced: who finds nothing to sync must not go on before it is.
-    syncing: Mutex<()>,
+    syncing: Syncing,
     inner: Mutex<Inner>,
 }
 
@@ -75,10 +78,16 @@ pub struct Place {
 }
 
 impl Tail {
-    /// The tree of what is in `below` and, after that, in the files in `folder`.
-    pub fn open(folder: &Path, below: Arc<dyn Tree>, make_durable: Settle) -> Result<Self, Cause> {
+    /// The tree of what is in `below` and, after that, in the files in `folder`. Everything up to `marked` was durable once, as far as others
+    /// know.
+    pub fn open(
+        folder: &Path,
+        below: Arc<dyn Tree>,
+        marked: Option<Key>,
+        make_durable: Settle,
+    ) -> Result<Self, Cause> {
         let (mut files, found) = Files::open(folder).map_err(cause)?;
-        let whole = files.cut(found).map_err(cause)?;
+        let whole = files.cut(found, marked).map_err(cause)?;
         let mut entries = BTreeMap::new();
         let mut covered = None;
         for Found { key, place, .. } in whole {
@@ -97,22 +106,36 @@ impl Tail {
             entries.insert(key, place);
         }
         let inner = Inner { files, entries, last: None, durable: None };
-        Ok(Self { below, make_durable, writing: Mutex::default(), syncing: Mutex::default(), inner: Mutex::new(inner) })
+        Ok(Self { below, make_durable, writing: Mutex::default(), syncing: Syncing::default(), inner: Mutex::new(inner) })
     }
 
     /// Makes what was appended durable; with `firmly` through a power cut.
     pub fn sync(&self, firmly: bool) -> Result<(), Cause> {
-        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut inner = self.inner();
-        let last = self.last_key(&mut inner)?;
-        let unsynced = inner.files.take_unsynced();
-        drop(inner);
-        if firmly {
-            unsynced.sync().map_err(cause)?;
+        self.syncing.turn(|| {
+            let mut inner = self.inner();
+            let last = self.last_key(&mut inner)?;
+            let unsynced = inner.files.take_unsynced();
+            drop(inner);
+            if firmly {
+                unsynced.sync().map_err(cause)?;
+            }
+            let mut inner = self.inner();
+            inner.durable = inner.durable.max(last);
+            Ok(())
+        })
+    }
+
+    /// Whether a block answers for every sequence up to the last one.
+    pub fn is_gapless(self: &Arc<Self>) -> Result<bool, Cause> {
+        let mut scan = self.scan(&layout::block_key(Sequence::START), None);
+        let mut last = Sequence::START;
+        while let Some((key, value)) = scan.next()? {
+            match frame::open(key, value).and_then(Header::read) {
+                Some(header) if header.first <= last.next() => last = last.max(header.last),
+                _ => return Ok(false),
+            }
         }
-        let mut inner = self.inner();
-        inner.durable = inner.durable.max(last);
-        Ok(())
+        Ok(true)
     }
 
     fn writing(&self) -> MutexGuard<'_, ()> {
@@ -235,12 +258,13 @@ impl Tree for Arc<Tail> {
 
     fn settle(&self, up_to: &[u8]) -> Result<(), Cause> {
         while self.settle_first(up_to)? {}
-        let unused = self.inner().files.unused();
-        if unused.is_empty() {
-            return Ok(());
+        {
+            let _writing = self.writing();
+            self.below.settle(up_to)?;
         }
+        let unused = self.inner().files.unused();
         // What was in them must stand below before they go; what moves out of others from here on may not.
-        (self.make_durable)()?;
+        (self.make_durable)(!unused.is_empty())?;
         self.inner().files.free(&unused).map_err(cause)
     }
 }

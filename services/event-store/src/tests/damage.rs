@@ -90,24 +90,33 @@ async fn a_missing_or_a_cut_block_is_found_at_its_sequence(place: Place) {
 }
 
 async fn a_lost_pointer_and_a_damaged_pack_are_found_at_their_sequence(place: Place) {
-    let Place::Sled(_) = place else { return };
-    let settled = |tree: &dyn Tree| tree.settle(&key(5)).expect("settled");
-    let store = damaged(&place.other(), settled).await;
-    let pointers = store.engine().tree(layout::LOG_TREE, Values::Small).expect("a tree");
-    remove(&*pointers, &layout::chunk_key(&key(4), 0));
-    assert_found_at(&store, 4).await;
-
     let Place::Sled(directory) = &place else { return };
-    let store = damaged(&place, settled).await;
+    let store = damaged(&place, |tree| tree.settle(&key(5)).expect("settled")).await;
     let pack = directory.path().join("pack.0000000001");
-    let mut content = std::fs::read(&pack).expect("the pack");
+    let content = std::fs::read(&pack).expect("the pack");
     // The fourth event takes nearly all of it.
     let middle = content.len() / 2;
-    content[middle] ^= 1;
-    std::fs::write(&pack, &content).expect("written");
+    let mut flipped = content.clone();
+    flipped[middle] ^= 1;
+    std::fs::write(&pack, &flipped).expect("written");
     assert_found_at(&store, 4).await;
     std::fs::write(&pack, &content[..middle]).expect("cut");
     assert!(is_corrupt(store.event(Sequence(4)).await, 4));
+    std::fs::write(&pack, &content).expect("whole again");
+    drop(store);
+
+    let pointers = place.engine().tree(layout::LOG_TREE, Values::Small).expect("a tree");
+    remove(&*pointers, &layout::chunk_key(&key(4), 0));
+    drop(pointers);
+    without_tail(directory);
+    assert_found_at(&place.open(), 4).await;
+}
+
+/// Whoever lost something below has it no more where it was before either.
+fn without_tail(directory: &tempfile::TempDir) {
+    let files = std::fs::read_dir(directory.path()).expect("listed").map(|file| file.expect("a file").path());
+    let is_tail = |path: &std::path::PathBuf| path.to_string_lossy().contains("/tail.");
+    files.filter(is_tail).for_each(|path| std::fs::remove_file(path).expect("removed"));
 }
 
 /// The block of `sequence`, changed and put back with a digest that is right.
@@ -169,10 +178,7 @@ async fn a_log_whose_end_is_damaged_does_not_open(place: Place) {
         let place = place.other();
         drop(damaged(&place, damage).await);
         if let Place::Sled(directory) = &place {
-            // Whoever lost it below has it no more where it was before either.
-            let files = std::fs::read_dir(directory.path()).expect("listed").map(|file| file.expect("a file").path());
-            let is_tail = |path: &std::path::PathBuf| path.to_string_lossy().contains("/tail.");
-            files.filter(is_tail).for_each(|path| std::fs::remove_file(path).expect("removed"));
+            without_tail(directory);
         }
         place.try_open().map(drop)
     };
@@ -283,8 +289,8 @@ async fn data_of_a_later_version_is_refused_and_left_as_it_is(place: Place) {
     set(layout::FORMAT + 1);
     for _ in 0..2 {
         let error = place.try_open().map(drop).expect_err("refused");
-        assert!(matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. }), "{error:?}");
-        assert!(error.to_string().contains("has format 3; this version knows formats up to 2"), "{error}");
+        assert!(matches!(error, StoreError::NewerFormat { found: 4, known: 3, .. }), "{error:?}");
+        assert!(error.to_string().contains("has format 4; this version knows formats up to 3"), "{error}");
     }
     set(layout::FORMAT);
     place.open();

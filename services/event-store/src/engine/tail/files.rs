@@ -1,11 +1,12 @@
-//! The files of the [tail](super): records one after the other, the oldest file first.
+//! The files of the [tail](super): records one after the other.
 //!
 //! ```text
 //! tail.<number>: the key that was durable when it was written (9 bytes, zeros: none) | key (9 bytes) | value, which is a frame
 //! ```
 //!
 //! A file is extended by zeros ahead of what is written, so that most syncs need not write the file's size; and one that has
-//! nothing left is written again under the next number. What it held then follows what is new: it has lower keys, which tells it.
+//! nothing left is written again under the next number. What it held then follows what is new, and has lower keys, which tell it. Name and
+//! content of such a file may reach the disk in any order: so files are ordered by the keys in them, and not by number.
 
 use std::{
     collections::VecDeque,
@@ -107,30 +108,31 @@ impl Files {
         }
         numbers.sort_unstable();
         let next_number = numbers.last().map_or(1, |last| last + 1);
-        let (mut files, mut found, mut unsynced) = (VecDeque::new(), Vec::new(), Unsynced::default());
+        let (mut parsed, mut unsynced) = (Vec::new(), Unsynced::default());
         for number in numbers {
             let path = path_of(folder, number);
             let file = Arc::new(File::options().read(true).write(true).open(&path)?);
             let content = fs::read(&path)?;
-            let before = found.len();
+            let mut found = Vec::new();
             let end = parse(&content, &file, number, &mut found);
-            let left = found.len() - before;
             // What a killed process wrote may be in the kernel's memory alone.
             unsynced.add(&file);
-            files.push_back(TailFile { number, path, file, end, length: content.len() as u64, left });
+            unsynced.name_in(folder);
+            parsed.push((TailFile { number, path, file, end, length: content.len() as u64, left: 0 }, found));
         }
         let folder = folder.to_path_buf();
         let (spare, buffer) = (Vec::new(), Vec::new());
+        let (files, found) = in_order(parsed);
         Ok((Self { folder, files, spare, next_number, unsynced, buffer }, found))
     }
 
     /// Cuts off what no sync had reached; see "Crashes" in [`super`]. Gives what stands.
-    pub fn cut(&mut self, mut found: Vec<Found>) -> io::Result<Vec<Found>> {
+    pub fn cut(&mut self, mut found: Vec<Found>, marked: Option<Key>) -> io::Result<Vec<Found>> {
         let mut keep = found.len();
         for (index, record) in found.iter().enumerate() {
             let Some(_) = record.after_gap else { continue };
             let before = found[..index].last().map_or(Key::default(), |record| record.key);
-            if found[index..].iter().all(|later| later.durable <= before) {
+            if marked.unwrap_or_default() <= before && found[index..].iter().all(|later| later.durable <= before) {
                 keep = index;
                 break;
             }
@@ -142,7 +144,8 @@ impl Files {
                 "cut off the end of an append that was not finished; nobody was told of it"
             );
             let from = first.after_gap.unwrap_or(first.place.at);
-            for file in self.files.iter_mut().filter(|file| file.number >= first.place.number) {
+            let from_here = self.files.iter().position(|file| file.number == first.place.number).unwrap_or(0);
+            for file in self.files.iter_mut().skip(from_here) {
                 let start = if file.number == first.place.number { from } else { 0 };
                 write_zeros(&file.file, start, file.end)?;
                 file.file.sync_data()?;
@@ -175,7 +178,8 @@ impl Files {
         Ok(Place { file: Arc::clone(&active.file), number: active.number, at, length: value.len() })
     }
 
-    fn begin_file(&mut self) -> io::Result<()> {
+    /// Begins the next file.
+    pub fn begin_file(&mut self) -> io::Result<()> {
         let number = self.next_number;
         let path = path_of(&self.folder, number);
         if let Some(spare) = self.spare.pop() {
@@ -237,6 +241,28 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// The files in the order of their last records, those without any first; and the records, each with a higher key than the one before it.
+///
+/// By the last: where a power cut kept what a file held before it was written again, that comes first in it.
+fn in_order(mut parsed: Vec<(TailFile, Vec<Found>)>) -> (VecDeque<TailFile>, Vec<Found>) {
+    parsed.sort_by_key(|(file, found)| (found.last().map(|record| record.key), file.number));
+    let (mut files, mut all) = (VecDeque::new(), Vec::<Found>::new());
+    for (mut file, found) in parsed {
+        let (before, mut gap) = (all.len(), None);
+        for mut record in found {
+            if Some(record.key) <= all.last().map(|last| last.key) {
+                gap.get_or_insert(record.after_gap.unwrap_or(record.place.at));
+                continue;
+            }
+            record.after_gap = gap.take().or(record.after_gap);
+            all.push(record);
+        }
+        file.left = all.len() - before;
+        files.push_back(file);
+    }
+    (files, all)
 }
 
 /// Adds the records in `content` to `found`, each with a higher key than the one before it; says where they end.

@@ -23,8 +23,12 @@ impl Fixture {
     }
 
     fn open(&self) -> Arc<Tail> {
+        self.open_marked(None)
+    }
+
+    fn open_marked(&self, marked: Option<Key>) -> Arc<Tail> {
         let below = Arc::clone(&self.below);
-        Arc::new(Tail::open(self.folder.path(), below, Box::new(|| Ok(()))).expect("opened"))
+        Arc::new(Tail::open(self.folder.path(), below, marked, Box::new(|_| Ok(()))).expect("opened"))
     }
 
     fn only_file(&self) -> std::path::PathBuf {
@@ -161,6 +165,54 @@ fn an_end_that_no_sync_had_reached_is_cut_off_and_stays_away() {
     append(&tail, 2);
     drop(tail);
     assert_eq!(keys(&fixture.open()), [1, 2]);
+}
+
+#[test]
+fn an_end_that_is_marked_as_durable_is_not_cut_off() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    append(&tail, 1);
+    tail.sync(true).expect("synced");
+    (2..=4).for_each(|n| append(&tail, n));
+    tail.sync(true).expect("synced");
+    drop(tail);
+    flip(&fixture.only_file(), record_bytes() + RECORD_HEAD_BYTES + 30);
+    let before = fs::read(fixture.only_file()).expect("read");
+    let tail = fixture.open_marked(Some(key(4)));
+    assert_eq!((keys(&tail), tail.is_gapless().expect("read")), (vec![1, 3, 4], false));
+    assert!(fs::read(fixture.only_file()).expect("read") == before);
+    assert!(fixture.open().is_gapless().expect("read"), "nobody knows of more");
+}
+
+#[test]
+fn a_file_that_a_power_cut_left_under_its_old_name_comes_where_its_records_belong() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=6).for_each(|n| {
+        append(&tail, n);
+        if n % 2 == 0 {
+            tail.sync(true).expect("synced");
+            tail.inner().files.begin_file().expect("begun");
+        }
+    });
+    drop(tail);
+    let path = |number: u64| fixture.folder.path().join(format!("tail.{number:010}"));
+    fs::remove_file(path(4)).expect("the empty one");
+    // The third was the first one before it was written again, and what that held is behind what is new.
+    let (old, new) = (fs::read(path(1)).expect("read"), fs::read(path(3)).expect("read"));
+    fixture.below.put(&key(2), &value(1, 2)).expect("put");
+    fs::write(path(1), [&new[..2 * record_bytes()], &old[2 * record_bytes()..]].concat()).expect("written");
+    fs::remove_file(path(3)).expect("removed");
+    let tail = fixture.open();
+    assert_eq!((keys(&tail), tail.is_gapless().expect("read")), (vec![2, 3, 4, 5, 6], true));
+    append(&tail, 7);
+    drop(tail);
+    assert_eq!(keys(&fixture.open()), [2, 3, 4, 5, 6, 7]);
+    // Of the new records only the second got to the disk.
+    let torn = [&old[..record_bytes()], &new[record_bytes()..2 * record_bytes()]].concat();
+    fs::write(path(1), torn).expect("written");
+    assert_eq!(keys(&fixture.open()), [2, 3, 4], "nobody was told of 6");
+    assert_eq!(keys(&fixture.open()), [2, 3, 4]);
 }
 
 #[test]
