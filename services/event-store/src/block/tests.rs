@@ -110,7 +110,8 @@ fn no_damage_makes_it_panic() {
 #[test]
 fn lengths_that_lie_make_it_no_block() {
     let honest = block(2);
-    for lengths in [[u64::MAX, 1], [1, u64::MAX], [u64::MAX, u64::MAX], [u64::MAX / 2, u64::MAX / 2 + 9], [1 << 40, 3]] {
+    for lengths in [[u64::MAX, 1], [1, u64::MAX], [u64::MAX, u64::MAX], [u64::MAX / 2, u64::MAX / 2 + 9], [1 << 40, 3]]
+    {
         let mut sealed = Vec::new();
         let mut plain = Vec::new();
         for length in lengths {

@@ -80,12 +80,7 @@ pub struct Place {
 impl Tail {
     /// The tree of what is in `below` and, after that, in the files in `folder`. Everything up to `marked` was durable once, as far as others
     /// know.
-    pub fn open(
-        folder: &Path,
-        below: Arc<dyn Tree>,
-        marked: Option<Key>,
-        make_durable: Settle,
-    ) -> Result<Self, Cause> {
+    pub fn open(folder: &Path, below: Arc<dyn Tree>, marked: Option<Key>, make_durable: Settle) -> Result<Self, Cause> {
         let (mut files, found) = Files::open(folder).map_err(cause)?;
         let whole = files.cut(found, marked).map_err(cause)?;
         let mut entries = BTreeMap::new();
@@ -106,7 +101,13 @@ impl Tail {
             entries.insert(key, place);
         }
         let inner = Inner { files, entries, last: None, durable: None };
-        Ok(Self { below, make_durable, writing: Mutex::default(), syncing: Syncing::default(), inner: Mutex::new(inner) })
+        Ok(Self {
+            below,
+            make_durable,
+            writing: Mutex::default(),
+            syncing: Syncing::default(),
+            inner: Mutex::new(inner),
+        })
     }
 
     /// Makes what was appended durable; with `firmly` through a power cut.
@@ -360,5 +361,7 @@ fn cause(error: std::io::Error) -> Cause {
     Arc::new(error)
 }
 
+#[cfg(test)]
+mod kills;
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,12 @@ use crate::{engine::tail::files::Unsynced, frame};
 
 /// How the names of packs begin.
 const PACK_PREFIX: &str = "pack.";
-/// A pack of so many bytes takes no further value: 400,000 events. Each is an open file for as long as the store is open.
-const PACK_BYTES: u64 = 64 << 20;
+/// A pack takes no further value when it has one part in so many of what all packs have in use: what retention takes is in few packs, and
+/// what is garbage in the last one, which is not written anew, is little beside the log.
+const PACK_PART: u64 = 4;
+/// But it takes so much in any case, and never more: 400,000 events. Each pack is an open file for as long as the store is open.
+const LEAST_PACK_BYTES: u64 = 1 << 20;
+const LARGEST_PACK_BYTES: u64 = 64 << 20;
 /// A pack with less than one part in so many of its bytes pointed to is written anew.
 const SPARSE_PART: u64 = 2;
 /// First byte of a pointer.
@@ -140,7 +144,8 @@ impl Files {
     /// Whether the next value needs a new pack. All others must be synced before it is [begun](Self::begin).
     pub fn is_full(&self) -> bool {
         let active = self.active.and_then(|number| self.packs.get(&number));
-        active.is_none_or(|pack| pack.end >= PACK_BYTES)
+        let in_use: u64 = self.packs.values().map(|pack| pack.live_bytes).sum();
+        active.is_none_or(|pack| pack.end >= (in_use / PACK_PART).clamp(LEAST_PACK_BYTES, LARGEST_PACK_BYTES))
     }
 
     /// Begins the next pack.
@@ -191,8 +196,7 @@ impl Files {
 
     /// The packs that nothing points to.
     pub fn unused(&self) -> Vec<u64> {
-        let unused =
-            |(number, pack): &(&u64, &Pack)| Some(**number) != self.active && !pack.kept && pack.live == 0;
+        let unused = |(number, pack): &(&u64, &Pack)| Some(**number) != self.active && !pack.kept && pack.live == 0;
         self.packs.iter().filter(unused).map(|(number, _)| *number).collect()
     }
 

@@ -106,7 +106,9 @@ fn a_pack_of_which_little_is_left_is_written_anew_and_what_is_damaged_in_one_sta
     let path = folder.path().join(format!("pack.{number:010}"));
     write_at(&File::options().write(true).open(path).expect("there"), at + 100, b"damage").expect("written");
     tree.settle(&[]).expect("settled");
-    assert!(tree.unused().is_empty() && frame::open(&[199], &tree.get(&[199]).expect("read").expect("there")).is_none());
+    assert!(
+        tree.unused().is_empty() && frame::open(&[199], &tree.get(&[199]).expect("read").expect("there")).is_none()
+    );
 }
 
 #[test]
