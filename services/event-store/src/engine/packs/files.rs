@@ -169,6 +169,13 @@ impl Files {
         Ok((pointer, file))
     }
 
+    /// What is written next goes to `file`, which may fail.
+    #[cfg(test)]
+    pub fn write_to(&mut self, file: File) {
+        let active = self.active.and_then(|number| self.packs.get_mut(&number));
+        active.expect("one is written").file = Arc::new(file);
+    }
+
     /// What was reserved in `file` was written.
     pub fn wrote(&mut self, file: &Arc<File>) {
         self.unsynced.add(file);

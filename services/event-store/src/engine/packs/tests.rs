@@ -134,3 +134,36 @@ fn a_pointer_to_what_is_gone_gives_no_frame() {
     File::options().write(true).open(folder.path().join("pack.0000000001")).expect("there").set_len(100).expect("cut");
     assert!(frame::open(b"a", &tree.get(b"a").expect("read").expect("there")).is_none());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pack_that_is_full_fails_the_change_and_the_rest_is_read_on() {
+    let (folder, below) = (tempfile::tempdir().expect("a folder"), below());
+    let tree = open(folder.path(), &below);
+    tree.put(b"a", &value(b"a", 1, 5_000)).expect("put");
+    tree.inner().files.begin().expect("begun");
+    tree.inner().files.write_to(File::options().read(true).write(true).open("/dev/full").expect("there"));
+    for key in [b"a", b"b"] {
+        let full = tree.put(key, &value(key, 2, 5_000)).expect_err("no room");
+        assert!(full.to_string().contains("space"), "{full}");
+    }
+    for tree in [&tree, &open(folder.path(), &below)] {
+        assert_eq!(tree.get(b"a").expect("read"), Some(value(b"a", 1, 5_000)));
+        assert_eq!(tree.get(b"b").expect("read"), None);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_value_that_cannot_be_synced_replaces_none() {
+    let (folder, below) = (tempfile::tempdir().expect("a folder"), below());
+    let tree = open(folder.path(), &below);
+    tree.put(b"a", &value(b"a", 1, 5_000)).expect("put");
+    tree.sync().expect("synced");
+    tree.inner().files.begin().expect("begun");
+    tree.inner().files.write_to(File::options().read(true).write(true).open("/dev/null").expect("there"));
+    tree.put(b"a", &value(b"a", 2, 5_000)).expect_err("it cannot be synced");
+    tree.put(b"a", &value(b"a", 3, 5_000)).expect_err("nor can anything after it");
+    tree.sync().expect_err("nothing is durable any more");
+    assert_eq!(tree.get(b"a").expect("read"), Some(value(b"a", 1, 5_000)));
+}

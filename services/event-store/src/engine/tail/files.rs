@@ -193,6 +193,12 @@ impl Files {
         Ok(())
     }
 
+    /// What is written next goes to `file`, which may fail.
+    #[cfg(test)]
+    pub fn write_to(&mut self, file: File) {
+        self.files.back_mut().expect("one is written").file = Arc::new(file);
+    }
+
     /// What was written since it was taken last.
     pub fn take_unsynced(&mut self) -> Unsynced {
         std::mem::take(&mut self.unsynced)

@@ -252,3 +252,31 @@ fn files_that_nothing_is_left_in_are_written_again_and_what_they_held_does_not_c
         }
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_full_fails_the_append_and_the_rest_is_read_on() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=3).for_each(|n| append(&tail, n));
+    tail.sync(true).expect("synced");
+    tail.inner().files.write_to(File::options().read(true).write(true).open("/dev/full").expect("there"));
+    let full = tail.append(Some(&key(3)), &key(4), &value(4, 4)).expect_err("no room");
+    assert!(full.to_string().contains("space"), "{full}");
+    assert_eq!(keys(&tail), [1, 2, 3]);
+    drop(tail);
+    assert_eq!(keys(&fixture.open()), [1, 2, 3]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn after_a_sync_that_failed_nothing_is_durable_any_more() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    append(&tail, 1);
+    // It takes what is written, and cannot be synced.
+    tail.inner().files.write_to(File::options().read(true).write(true).open("/dev/null").expect("there"));
+    append(&tail, 2);
+    tail.sync(true).expect_err("it cannot be synced");
+    tail.sync(true).expect_err("nor is there anything left to sync");
+}
