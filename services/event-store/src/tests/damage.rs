@@ -355,3 +355,26 @@ async fn a_store_that_lost_its_end_says_so_instead_of_opening() {
     std::fs::remove_file(short.path().join("MARK")).expect("removed");
     assert_eq!(all(&open(&short).expect("the store opens")).await.len(), 3);
 }
+
+#[tokio::test]
+async fn a_commit_that_is_damaged_in_its_middle_keeps_what_is_behind_the_damage() {
+    let directory = directory();
+    let open = || EventStore::open(&StoreConfig::at(directory.path())).expect("the store opens");
+    let store = open();
+    store.append(drafts("R", 5)).await.expect("appended");
+    let large = |i: usize| draft(&format!("S{i}"), 1, json!({"text": noise(5 * layout::MAX_VALUE_BYTES)}));
+    store.append((0..3).map(large).collect()).await.expect("appended, as three blocks");
+    drop(store);
+    let tail = directory.path().join("tail.0000000001");
+    let mut content = std::fs::read(&tail).expect("the tail");
+    let end = content.iter().rposition(|byte| *byte != 0).expect("not empty");
+    content[end - 8 * layout::MAX_VALUE_BYTES] ^= 1;
+    std::fs::write(&tail, &content).expect("written");
+    for _ in 0..2 {
+        let store = open();
+        assert!(is_corrupt(store.verify(|_| ()).await, 7));
+        assert_eq!(store.read_after(Sequence(7), 9).await.expect("readable").len(), 1);
+        drop(store);
+        assert!(std::fs::read(&tail).expect("the tail") == content, "nothing of it is overwritten");
+    }
+}
