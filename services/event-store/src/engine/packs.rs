@@ -103,7 +103,7 @@ impl Inner {
     }
 
     /// Keys of values that should be elsewhere.
-    fn to_move(&mut self) -> Vec<Vec<u8>> {
+    fn misplaced(&mut self) -> Vec<Vec<u8>> {
         while !self.in_tree.is_empty() {
             let mut some = self.in_tree.split_off(self.in_tree.len().saturating_sub(MOVE_VALUES));
             some.retain(|key| matches!(self.places.get(key), Some(Place::Tree)));
@@ -293,7 +293,7 @@ impl Tree for Arc<Packs> {
     /// What should be elsewhere goes there, some of it each time.
     fn settle(&self, _up_to: &[u8]) -> Result<(), Cause> {
         for _ in 0..MOVES {
-            let keys = self.inner().to_move();
+            let keys = self.inner().misplaced();
             if keys.is_empty() {
                 break;
             }

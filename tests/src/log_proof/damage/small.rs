@@ -88,9 +88,13 @@ impl Truth {
         })
     }
 
-    /// Compares the log that `store` gives, which has all of it.
-    pub async fn compare_log(&self, store: &EventStore) -> Result<Harm> {
-        let found = self.log(store, self.bodies.len()).await?;
+    /// Compares the log that `store` gives, which has all of it; some events of it also one by one, if that is asked for.
+    pub async fn compare_log(&self, store: &EventStore, singly: bool) -> Result<Harm> {
+        let last = self.bodies.len();
+        let mut found = self.events(store, last).await?;
+        if singly {
+            found |= store.verify(|_| ()).await.is_err() | self.each(store, last).await?;
+        }
         Ok(if found { Harm::Found } else { Harm::None })
     }
 

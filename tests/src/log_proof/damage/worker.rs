@@ -21,6 +21,8 @@ use super::{
 /// One damage in so many is met by a start: it is done to a copy that is opened then, which takes milliseconds. The others are done to a store
 /// that is open, which reads what is asked for from its files each time, and are taken back.
 const OPENED_ONE_IN: u64 = 10;
+/// The log of an open store is read from end to end; after one damage in so many it is verified, and read event by event, too.
+const SINGLY_ONE_IN: u64 = 8;
 /// How the names of the files begin that an open store reads from. What sled keeps is in memory by then.
 const READ_FILES: [&str; 2] = ["pack.", "tail."];
 
@@ -62,7 +64,7 @@ pub async fn run(folder: &Path, numbers: std::ops::Range<u64>, progress: &Path) 
         let files = if late { &open.files } else { &template.files };
         let damage = Damage::draw(number, files);
         let outcome = match late {
-            true => open.damaged(&template.truth, damage).await,
+            true => open.damaged(&template.truth, damage, number % SINGLY_ONE_IN == 1).await,
             false => template.damaged(&folder.join(format!("copy-{number}")), damage).await,
         };
         seen.late += u64::from(late);
@@ -110,11 +112,11 @@ impl Open {
         Ok(Self { store, folder, files })
     }
 
-    async fn damaged(&self, truth: &Truth, damage: Damage) -> Result<Harm> {
+    async fn damaged(&self, truth: &Truth, damage: Damage, singly: bool) -> Result<Harm> {
         let content = &self.files[damage.file];
         let file = self.folder.join(&content.name);
         damage.in_place(&file, content.bytes.len() as u64)?;
-        let harm = truth.compare_log(&self.store).await;
+        let harm = truth.compare_log(&self.store, singly).await;
         damage.take_back(&file, content)?;
         harm
     }
