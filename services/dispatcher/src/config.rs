@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use change_engine::delivery::{Limits, Patience, Schedule};
+use event_model::Spans;
 use ipnet::IpNet;
 
 use crate::{courier::Kept, guard::Resolver};
@@ -39,6 +40,8 @@ pub struct DispatcherConfig {
     pub limits: Limits,
     /// Attempts at once to all subscribers.
     pub max_connections: usize,
+    /// Where the spans of attempts go.
+    pub spans: Spans,
 }
 
 impl Default for DispatcherConfig {
@@ -54,6 +57,7 @@ impl Default for DispatcherConfig {
             kept: Kept::default(),
             limits: Limits { in_flight: MAX_IN_FLIGHT, window: MAX_WINDOW, pending: MAX_PENDING },
             max_connections: MAX_CONNECTIONS,
+            spans: Spans::default(),
         }
     }
 }

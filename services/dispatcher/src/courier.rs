@@ -19,7 +19,7 @@ mod starting;
 pub use self::keeping::Kept;
 pub(crate) use self::lane::Lane;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use change_engine::delivery::{Health, Key, Outbox, Start};
 use event_model::{
@@ -176,6 +176,8 @@ impl Courier {
     }
 
     async fn deliver(&mut self, stop: &CancellationToken) -> Result<(), CourierError> {
+        // One for all turns: a timer that is put off costs far less than one that is made and thrown away.
+        let mut alarm = pin!(sleep_until(Instant::now()));
         loop {
             self.outbox.relieve(Timestamp::now());
             self.save().await?;
@@ -187,6 +189,9 @@ impl Courier {
             self.start_what_may().await?;
             self.note_standing().await?;
             let wake = self.wake_at();
+            if let Some(at) = wake.filter(|at| *at != alarm.deadline()) {
+                alarm.as_mut().reset(at);
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
@@ -200,7 +205,7 @@ impl Courier {
                 }
                 () = std::future::ready(()), if more => tokio::task::yield_now().await,
                 () = self.lane.bell().rung() => {}
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                () = alarm.as_mut(), if wake.is_some() => {}
             }
         }
     }

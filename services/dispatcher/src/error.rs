@@ -6,9 +6,9 @@ use event_store::{SealError, StoreError};
 /// The dispatcher cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum DispatcherError {
-    /// The HTTP client could not be built: most often, this machine has no CA certificates.
-    #[error("could not set up the HTTP client for deliveries")]
-    Client(#[source] reqwest::Error),
+    /// TLS could not be set up: most often, this machine has no CA certificates.
+    #[error("could not set up TLS for deliveries")]
+    Client(#[source] rustls::Error),
     /// The store failed.
     #[error("could not read the subscriptions")]
     Store(#[source] StoreError),

@@ -15,8 +15,8 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use event_model::{EventHead, subscription::Format};
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use event_model::{EventHead, subscription::Format, trace::TraceId};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CLOUDEVENTS_JSON: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
@@ -43,13 +43,14 @@ struct Forms {
     standard: Message,
     structured: OnceLock<Result<Message, NoEvent>>,
     binary: OnceLock<Result<Message, NoEvent>>,
+    trace: OnceLock<Option<TraceId>>,
 }
 
 impl From<Bytes> for Content {
     /// Of an event's JSON as it is in the log.
     fn from(body: Bytes) -> Self {
         let standard = Message { body, headers: vec![(CONTENT_TYPE, JSON)] };
-        Self(Arc::new(Forms { standard, structured: OnceLock::new(), binary: OnceLock::new() }))
+        Self(Arc::new(Forms { standard, structured: OnceLock::new(), binary: OnceLock::new(), trace: OnceLock::new() }))
     }
 }
 
@@ -63,6 +64,12 @@ impl Content {
             Format::CloudeventsBinary => self.0.binary.get_or_init(|| binary(body)),
         };
         made.as_ref().map_err(|error| *error)
+    }
+
+    /// The trace that the event belongs to; none if it is no event.
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        let read = || serde_json::from_slice(&self.0.standard.body).ok().map(|head| TraceId::of_event(&head));
+        *self.0.trace.get_or_init(read)
     }
 }
 

@@ -22,7 +22,6 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::timeout;
 use url::{Host, Url};
 
@@ -118,6 +117,9 @@ pub enum Refusal {
     },
 }
 
+/// Addresses that were let through, of port 0, which stands for the port of the URL.
+pub(crate) type CheckedAddresses = std::vec::IntoIter<SocketAddr>;
+
 /// Decides where deliveries may go; also the resolver of the client that sends them. Clones share everything.
 #[derive(Clone)]
 pub struct Guard {
@@ -186,7 +188,12 @@ impl Guard {
         carried(address).into_iter().try_for_each(|inner| self.allows(host, inner.into()))
     }
 
-    /// Every address of `host`, all of them allowed.
+    /// Every address of `host`, all of them allowed: what is connected to.
+    pub(crate) async fn addresses(&self, host: &str) -> Result<CheckedAddresses, Refusal> {
+        let addresses = self.resolve_checked(host).await?;
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect::<Vec<_>>().into_iter())
+    }
+
     async fn resolve_checked(&self, host: &str) -> Result<Vec<IpAddr>, Refusal> {
         let unresolved = |source| Refusal::Unresolved { host: host.to_owned(), source };
         let found = timeout(LOOKUP_DEADLINE, self.resolver.0.lookup(host.to_owned())).await;
@@ -200,18 +207,6 @@ impl Guard {
         }
         addresses.iter().try_for_each(|address| self.allows(host, *address))?;
         Ok(addresses)
-    }
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
-        Box::pin(async move {
-            let addresses = guard.resolve_checked(name.as_str()).await?;
-            // Port 0 stands for the port of the URL.
-            let addresses: Addrs = Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0)));
-            Ok(addresses)
-        })
     }
 }
 

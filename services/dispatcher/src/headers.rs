@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use event_model::{EventId, subscription::is_reserved_header};
+use event_model::{
+    EventId,
+    subscription::is_reserved_header,
+    trace::{SpanId, TraceId, traceparent},
+};
 use event_store::SealError;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use zeroize::Zeroizing;
 
 pub(crate) const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 pub(crate) const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 pub(crate) const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What this program, in this version, calls itself.
 pub(crate) fn agent(version: &str) -> HeaderValue {
@@ -39,6 +44,12 @@ pub(crate) fn own(
         headers.insert(name, value);
     }
     Ok(headers)
+}
+
+/// Says which trace the attempt belongs to, so that the receiver can go on with it.
+pub(crate) fn trace(headers: &mut HeaderMap, trace: TraceId, span: SpanId, kept: bool) {
+    let value = HeaderValue::try_from(traceparent(trace, span, kept)).expect("hexadecimal digits and hyphens");
+    headers.insert(TRACEPARENT, value);
 }
 
 /// Adds what is ours and what belongs to one attempt; it stands before what a subscription says. `described` are the headers
@@ -82,7 +93,7 @@ mod tests {
         let mut headers = super::own(&own, open).expect("opened");
         stamp(
             &mut headers,
-            &[(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            &[(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
             &agent("1.2.3"),
             &"evt_1".parse().expect("id"),
             17,

@@ -17,6 +17,8 @@ mod sender;
 mod shared;
 pub mod signature;
 mod supervisor;
+mod trace;
+mod wire;
 
 use std::sync::Arc;
 
@@ -45,9 +47,10 @@ pub async fn run(
     let shared = Arc::new(shared::Shared::new(config, store, sealer, metrics)?);
     // Dropped at the end, or with this future: then they end too.
     let mut helpers = JoinSet::new();
-    let (reading, writing) = (Arc::clone(&shared), Arc::clone(&shared));
+    let (reading, writing, closing) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
     helpers.spawn(async move { reading.feed.follow().await });
     helpers.spawn(async move { writing.scribe.run().await });
+    helpers.spawn(async move { closing.sender.close_idle().await });
     let ended = supervisor::Supervisor::new(Arc::clone(&shared), stop).run().await;
     helpers.shutdown().await;
     // The couriers have told the scribe where they stand.

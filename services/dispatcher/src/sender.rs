@@ -10,41 +10,39 @@ use std::{
 use bytes::Bytes;
 use change_engine::delivery::retry_after;
 use event_model::{
-    EventId, Subscription,
+    EventId, Spans, Subscription,
     delivery::{Attempt, Outcome},
 };
 use event_store::{SealError, Sealer};
-use jiff::Timestamp;
-use reqwest::{
-    Client, Response,
-    header::{HeaderMap, HeaderValue, RETRY_AFTER},
-    redirect,
+use http::{
+    Method, Request,
+    header::{HOST, HeaderMap, HeaderValue, RETRY_AFTER},
 };
+use http_body_util::Full;
+use jiff::Timestamp;
 use tokio::time::{Instant as Deadline, timeout_at};
-use url::Url;
 
 use crate::{
     DispatcherConfig, DispatcherError,
     format::Content,
     guard::{Guard, Refusal},
     headers, signature,
+    trace::Traced,
+    wire::{Place, Wire, WireError},
 };
 
 /// Bytes of an answer that are read and kept; a short one must be drained to keep the connection.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
-/// Headers of an answer; more is no honest answer.
-const MAX_ANSWER_HEADERS: usize = 100;
-/// An idle connection is kept for this long: longer than most pauses between events, shorter than most servers keep it.
-const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
 /// Where and how one subscription is delivered to.
 pub(crate) struct Target {
     subscription: Arc<Subscription>,
+    place: Option<Place>,
 }
 
 impl Target {
     pub(crate) fn of(subscription: &Arc<Subscription>) -> Self {
-        Self { subscription: Arc::clone(subscription) }
+        Self { place: Place::of(&subscription.url), subscription: Arc::clone(subscription) }
     }
 }
 
@@ -70,31 +68,25 @@ impl From<Outcome> for Reply {
 
 /// Sends deliveries. One for all subscriptions, which share its idle connections.
 pub(crate) struct Sender {
-    client: Client,
+    wire: Wire,
     guard: Guard,
     sealer: Sealer,
     agent: HeaderValue,
     timeout: Duration,
+    spans: Spans,
 }
 
 impl Sender {
     pub(crate) fn new(config: &DispatcherConfig, sealer: Sealer) -> Result<Self, DispatcherError> {
-        // An error says that the process has a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let guard = Guard::with_resolver(config.allow_http, config.allow_cidrs.clone(), config.resolver.clone());
-        let client = Client::builder()
-            .dns_resolver(Arc::new(guard.clone()))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_max_headers(MAX_ANSWER_HEADERS)
-            .pool_max_idle_per_host(config.max_connections)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .build()
-            .map_err(DispatcherError::Client)?;
+        let wire = Wire::new(&guard, config.max_connections).map_err(DispatcherError::Client)?;
         let (agent, timeout) = (headers::agent(&config.version), config.timeout);
-        Ok(Self { client, guard, sealer, agent, timeout })
+        Ok(Self { wire, guard, sealer, agent, timeout, spans: config.spans.clone() })
+    }
+
+    /// Closes connections that nobody uses any more, for ever.
+    pub(crate) async fn close_idle(&self) {
+        self.wire.sweep().await;
     }
 
     /// Makes one attempt. Whoever calls holds a pass of the gate.
@@ -122,17 +114,25 @@ impl Sender {
     ) -> Result<(Answer, Vec<u8>), SealError> {
         let (at, began) = (Timestamp::now(), Instant::now());
         let (subscription, content) = (&target.subscription, content.into());
+        let trace = self.spans.are_recorded().then(|| content.trace()).flatten();
+        let traced = trace.map(|trace| Traced { trace, id, subscription: &subscription.id, at });
         let reply = match content.message(subscription.format) {
             Ok(message) => {
                 let mut headers = self.own_headers(subscription)?;
                 let signatures = self.signatures(subscription, id, at, &message.body)?;
                 headers::stamp(&mut headers, &message.headers, &self.agent, id, at.as_second(), &signatures);
-                self.post(&subscription.url, headers, message.body.clone()).await
+                if let Some(traced) = traced {
+                    headers::trace(&mut headers, traced.trace, traced.span(), self.spans.wants(traced.trace));
+                }
+                self.post(target, headers, message.body.clone()).await
             }
             Err(no_event) => Outcome::Blocked { why: no_event.to_string() }.into(),
         };
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let attempt = Attempt { at, duration_ms, outcome: reply.outcome };
+        if let Some(traced) = traced {
+            traced.record(&self.spans, &attempt);
+        }
         Ok((Answer { attempt, retry_after: reply.retry_after }, reply.body))
     }
 
@@ -164,42 +164,39 @@ impl Sender {
         Ok(signatures)
     }
 
-    async fn post(&self, url: &Url, headers: HeaderMap, body: Bytes) -> Reply {
-        if let Err(refusal) = self.guard.check_url(url) {
+    async fn post(&self, target: &Target, mut headers: HeaderMap, body: Bytes) -> Reply {
+        if let Err(refusal) = self.guard.check_url(&target.subscription.url) {
             return refused(&refusal).into();
         }
-        let deadline = Deadline::now() + self.timeout;
-        let request = self.client.post(url.clone()).headers(headers).body(body).send();
-        let response = match timeout_at(deadline, request).await {
-            Err(_elapsed) => return Outcome::Timeout.into(),
-            Ok(Err(error)) => return classify(&error).into(),
-            Ok(Ok(response)) => response,
+        let Some(place) = &target.place else { return Outcome::Transport.into() };
+        headers.insert(HOST, place.host().clone());
+        let mut request = Request::new(Full::new(body));
+        (*request.method_mut(), *request.uri_mut()) = (Method::POST, place.path().clone());
+        *request.headers_mut() = headers;
+        // What is known once the answer's head is there, should its body never end.
+        let mut status = None;
+        let mut wait = None;
+        let exchange = async {
+            let reply = self.wire.send(place, request).await?;
+            status = Some(reply.head.status.as_u16());
+            let value = reply.head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            wait = value.and_then(|value| retry_after(value, Timestamp::now()));
+            let (body, line) = reply.read(MAX_ANSWER_BYTES).await;
+            line.into_iter().for_each(|line| self.wire.give_back(place, line));
+            Ok(body)
         };
-        let status = response.status();
-        let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let wait = wait.and_then(|value| retry_after(value, Timestamp::now()));
-        let Ok(body) = timeout_at(deadline, read(response)).await else {
-            return Reply { outcome: Outcome::Timeout, retry_after: wait, body: Vec::new() };
-        };
-        match status.as_u16() {
-            status @ 200..=299 => Reply { outcome: Outcome::Delivered { status }, retry_after: None, body },
-            status => Reply { outcome: Outcome::Status { status }, retry_after: wait, body },
+        let read = timeout_at(Deadline::now() + self.timeout, exchange).await;
+        match (read, status) {
+            (Err(_elapsed), _) => Reply { outcome: Outcome::Timeout, retry_after: wait, body: Vec::new() },
+            (Ok(Err(error)), _) => classify(&error).into(),
+            (Ok(Ok(body)), Some(status @ 200..=299)) => {
+                Reply { outcome: Outcome::Delivered { status }, retry_after: None, body }
+            }
+            (Ok(Ok(body)), status) => {
+                Reply { outcome: Outcome::Status { status: status.unwrap_or_default() }, retry_after: wait, body }
+            }
         }
     }
-}
-
-/// Reads the answer's body to its end or to the bound, and gives what was read. Whether it breaks off is of no account: the
-/// status has been given. A body that is too long costs the connection.
-async fn read(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        let room = MAX_ANSWER_BYTES - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            break;
-        }
-    }
-    body
 }
 
 fn refused(refusal: &Refusal) -> Outcome {
@@ -214,21 +211,23 @@ fn refused(refusal: &Refusal) -> Outcome {
     }
 }
 
-fn classify(error: &reqwest::Error) -> Outcome {
-    if let Some(refusal) = cause::<Refusal>(error) {
-        refused(refusal)
-    } else if error.is_dns() {
-        Outcome::Dns
-    } else if cause::<rustls::Error>(error).is_some() {
-        Outcome::Tls
-    } else if error.is_timeout() {
-        Outcome::Timeout
-    } else if error.is_connect() {
-        Outcome::Refused
-    } else if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large) {
-        Outcome::TooLarge
-    } else {
-        Outcome::Transport
+fn classify(error: &WireError) -> Outcome {
+    match error {
+        WireError::Connect(error) => {
+            let error: &(dyn Error + 'static) = &**error;
+            if let Some(refusal) = cause::<Refusal>(error) {
+                refused(refusal)
+            } else if cause::<rustls::Error>(error).is_some() {
+                Outcome::Tls
+            } else if cause::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+                Outcome::Timeout
+            } else {
+                Outcome::Refused
+            }
+        }
+        WireError::Exchange(error) if cause::<rustls::Error>(error).is_some() => Outcome::Tls,
+        WireError::Exchange(error) if error.is_parse_too_large() => Outcome::TooLarge,
+        WireError::Exchange(_) => Outcome::Transport,
     }
 }
 

@@ -20,6 +20,7 @@ pub mod report;
 pub mod secret;
 pub mod status;
 pub mod subscription;
+pub mod trace;
 pub mod whereabouts;
 
 pub use access::{Access, LossReason, LostScope};
@@ -38,4 +39,5 @@ pub use policy::Policy;
 pub use replay::{Replay, ReplayId};
 pub use report::{Approver, Expense, Report, ReportState, ReportedExpense};
 pub use subscription::{Subscription, SubscriptionId};
+pub use trace::Spans;
 pub use whereabouts::Whereabouts;

@@ -11,6 +11,7 @@ mod parts;
 mod sealer;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::{net::SocketAddr, time::Duration};
 

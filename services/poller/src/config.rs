@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use change_engine::budget::Limits;
-use event_model::AccountName;
+use event_model::{AccountName, Spans};
 use expensify_client::Credentials;
 use url::Url;
 
@@ -28,6 +28,8 @@ pub struct AccountConfig {
     pub budget: BudgetConfig,
     /// Waits before the second, third, ... try of a download that breaks: [`expensify_client::DOWNLOAD_WAITS`] but in tests.
     pub download_waits: Vec<Duration>,
+    /// Where the spans of reads and events go.
+    pub spans: Spans,
 }
 
 /// The upstream's limits per credential pair, and our share of them.
@@ -116,6 +118,7 @@ mod tests {
             history_days: 365,
             budget: BudgetConfig::default(),
             download_waits: vec![],
+            spans: Spans::default(),
         };
         assert!(!format!("{account:?}").contains("secret"));
         let account = account.canonical();

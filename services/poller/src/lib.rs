@@ -13,6 +13,7 @@ pub mod scribe;
 mod shift;
 mod status;
 mod supervise;
+mod trace;
 
 use std::{sync::Arc, time::Duration};
 

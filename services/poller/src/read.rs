@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) ingested: Ingested,
+    /// What its events carry.
+    pub(crate) observed_at: Timestamp,
     pub(crate) requests: u32,
     /// Time that its requests took, without the waits for the budget.
     pub(crate) took: SignedDuration,
@@ -42,9 +44,10 @@ pub(crate) async fn read(shift: &Shift, watch: &Watch, asked: Asked) -> Result<R
 async fn cards(shift: &Shift, domain: String) -> Result<Read, ReadError> {
     let started_at = Timestamp::now();
     let cards = shift.account.client.domain_cards(&domain).await?;
-    let seen = CardsSeen { domain, started_at, observed_at: Timestamp::now(), cards };
+    let observed_at = Timestamp::now();
+    let seen = CardsSeen { domain, started_at, observed_at, cards };
     let ingested = shift.scribe().await.cards(seen).await?;
-    Ok(Read { ingested, requests: 1, took: gate::time_of_requests(), bytes: 0 })
+    Ok(Read { ingested, observed_at, requests: 1, took: gate::time_of_requests(), bytes: 0 })
 }
 
 /// A scope that is refused may be lost, an export that takes too long or weighs too much is too large.

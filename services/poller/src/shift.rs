@@ -10,7 +10,7 @@ use std::{
 };
 
 use change_engine::plan::{self, Decision, Ended, LONGEST_BACKOFF, Plan};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{Mutex, MutexGuard},
     task::JoinSet,
@@ -24,7 +24,7 @@ use crate::{
     handle::{Command, HandleError, What},
     read::{self, Read},
     scribe::{Asked, ReleaseError, Scribe, Wanted, Watch},
-    status,
+    status, trace,
 };
 
 /// The calendar and due times are looked at again after so long, whatever the plan says.
@@ -57,7 +57,11 @@ struct ReadEnd {
 pub(crate) async fn watch_account(account: Arc<Account>) -> Result<(), AccountError> {
     let mut scribe = Scribe::open(&account.store, account.scribe_config()).await?;
     let (metrics, name) = (account.metrics.clone(), account.name().clone());
-    scribe.listen(Box::new(move |events| metrics.appended(&name, events)));
+    let spans = account.config.spans.clone();
+    scribe.listen(Box::new(move |events| {
+        metrics.appended(&name, events);
+        trace::events(&spans, events);
+    }));
     let shift = Arc::new(Shift { account: Arc::clone(&account), scribe: Mutex::new(scribe) });
     let mut planner = Planner::new(shift);
     let ended = tokio::select! {
@@ -164,7 +168,9 @@ impl Planner {
         let shift = Arc::clone(&self.shift);
         let span = info_span!("read", account = %shift.account.name(), watch = key);
         let read = async move {
+            let started_at = Timestamp::now();
             let result = gate::timed(read::read(&shift, &watch, asked)).await;
+            trace::read(&shift.account.config, &key, started_at, &result);
             ReadEnd { key, watch, result }
         };
         self.reads.spawn(read.instrument(span));
@@ -176,7 +182,7 @@ impl Planner {
         let now = account.gate.clock().now();
         self.in_flight.remove(&key);
         let ended = match result {
-            Ok(Read { ingested, requests, took, bytes }) => {
+            Ok(Read { ingested, requests, took, bytes, .. }) => {
                 account.metrics.read_ended(account.name(), &watch.label(), "complete");
                 let (entities, changes) = (ingested.entities, ingested.changes);
                 debug!(account = %account.name(), watch = key, entities, changes, "read");

@@ -2,9 +2,9 @@
 //! `bench_delivery` and `bench_fairness`.
 //!
 //! The receiver is another process ([`receiver`]), so that its work is not counted as ours. It answers as fast as a
-//! hand-written server can and stamps what arrives; all rates run to its last stamp. The bare client ([`bare`]) is the
-//! HTTP client that the dispatcher uses, with as many requests in flight, and nothing around it: no log, no filter, no
-//! signature, no cursor.
+//! hand-written server can and stamps what arrives; all rates run to its last stamp. The bare client ([`bare`]) is
+//! reqwest, the client that most programs use, on the same runtime, with as many requests in flight and as many idle
+//! connections, and nothing around it: no log, no filter, no signature, no cursor.
 
 pub mod bare;
 pub mod memory;

@@ -82,6 +82,7 @@ impl World {
             history_days,
             budget: BudgetConfig { per_10s: 150, per_60s: 900, share: 1.0 },
             download_waits: vec![Duration::from_millis(50)],
+            spans: event_model::Spans::default(),
         };
         let mut world = Self::running(sim, config, tempfile::tempdir().unwrap());
         world.read_all().await;

@@ -12,5 +12,6 @@ mod replays;
 mod scopes;
 mod signing;
 mod targets;
+mod tls;
 mod told;
 mod world;

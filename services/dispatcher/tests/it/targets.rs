@@ -1,6 +1,10 @@
 //! Where deliveries may not go, and how an attempt that reaches nobody is told.
 
 use event_model::delivery::Outcome;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use url::Url;
 
 use crate::{
@@ -9,7 +13,7 @@ use crate::{
 };
 
 /// How the first attempt to `url` ends.
-async fn outcome(url: &str, configure: impl FnOnce(&mut World)) -> Outcome {
+pub async fn outcome(url: &str, configure: impl FnOnce(&mut World)) -> Outcome {
     let mut world = World::new();
     world.config.schedule = dispatcher::Schedule::default();
     configure(&mut world);
@@ -55,17 +59,35 @@ async fn each_way_of_not_arriving_has_its_name() {
     assert_eq!(outcome(&tls_to_plain, |_| {}).await, Outcome::Tls);
     // A label longer than any name may have: the resolver refuses it without asking the network.
     assert_eq!(outcome(&format!("http://{}.example/", "a".repeat(64)), |_| {}).await, Outcome::Dns);
-    assert_eq!(outcome(&mute().await, |_| {}).await, Outcome::Transport);
+    assert_eq!(outcome(&answering(b"?".to_vec()).await, |_| {}).await, Outcome::Transport);
 }
 
-/// A server that hangs up on everybody after a byte of nonsense.
-async fn mute() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+#[tokio::test]
+async fn an_answer_with_too_many_headers_or_too_long_ones_is_told_as_too_large() {
+    let fitting = format!("HTTP/1.1 404 No\r\ncontent-length: 0\r\n{}\r\n", "a: b\r\n".repeat(99));
+    let many = format!("HTTP/1.1 500 No\r\ncontent-length: 0\r\n{}\r\n", "a: b\r\n".repeat(100));
+    let long = format!("HTTP/1.1 500 No\r\ncontent-length: 0\r\na: {}\r\n\r\n", "b".repeat(200_000));
+    assert_eq!(outcome(&answering(fitting.into()).await, |_| {}).await, Outcome::Status { status: 404 });
+    for head in [many, long] {
+        assert_eq!(outcome(&answering(head.into()).await, |_| {}).await, Outcome::TooLarge);
+    }
+}
+
+/// A server that says this to everybody and hangs up.
+async fn answering(answer: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/", listener.local_addr().expect("address"));
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.readable().await;
-            let _ = stream.try_write(b"?");
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                // Errors say that the other side has gone, which is its right.
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(&answer).await;
+                let _ = stream.shutdown().await;
+                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
+            });
         }
     });
     url

@@ -31,6 +31,8 @@ pub struct Document {
     pub delivery: DeliveryConfig,
     /// How long history is kept, and when it is checked.
     pub retention: RetentionConfig,
+    /// Where traces go.
+    pub traces: TracesDocument,
 }
 
 /// `[server]`.
@@ -264,4 +266,27 @@ pub enum Check {
     Nightly,
     /// Only when somebody asks.
     Off,
+}
+
+/// `[traces]`: one trace from a read of Expensify to its events and each attempt to deliver them.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TracesDocument {
+    /// The collector, by OTLP over HTTP (protobuf); spans go to `v1/traces` under it. Without it nothing is traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("format" = "http-url"))]
+    pub endpoint: Option<Url>,
+    /// A file that holds what the collector wants as the header `Authorization`, like `Bearer ...`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
+    pub authorization_file: Option<PathBuf>,
+    /// The part of all traces that is kept, from 0 to 1. Each is kept whole or not at all.
+    #[schemars(range(min = 0, max = 1))]
+    pub share: f64,
+}
+
+impl Default for TracesDocument {
+    fn default() -> Self {
+        Self { endpoint: None, authorization_file: None, share: 1.0 }
+    }
 }

@@ -36,7 +36,7 @@ use url::Url;
 
 pub use document::{
     AccountDocument, BudgetConfig, Check, DeliveryConfig, Document, Durability, Engine, Initial, RetentionConfig,
-    SecurityDocument, ServerConfig, StoreConfig,
+    SecurityDocument, ServerConfig, StoreConfig, TracesDocument,
 };
 use draft::Draft;
 pub use error::{ConfigErrors, Finding};
@@ -61,6 +61,8 @@ pub struct Config {
     pub delivery: DeliveryConfig,
     /// How long history is kept, and when it is checked.
     pub retention: RetentionConfig,
+    /// Where traces go, when they are wanted.
+    pub traces: Option<Traces>,
 }
 
 /// Keys of our own.
@@ -72,6 +74,17 @@ pub struct Security {
     pub sealing_key_path: std::path::PathBuf,
     /// Where those of before lie.
     pub older_sealing_key_paths: Vec<std::path::PathBuf>,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// The collector.
+    pub endpoint: Url,
+    /// The value of the header `Authorization`.
+    pub authorization: Option<SecretString>,
+    /// The part that is kept, from 0 to 1.
+    pub share: f64,
 }
 
 /// One Expensify credential pair and what is watched with it.

@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use super::{
-    Account, Config, Security,
-    document::{AccountDocument, BudgetConfig, Document, Durability},
+    Account, Config, Security, Traces,
+    document::{AccountDocument, BudgetConfig, Document, Durability, TracesDocument},
     draft::Draft,
     place::KeyPath,
     sealing, secret,
@@ -27,6 +28,7 @@ const MIN_ADMIN_KEY_LENGTH: usize = 24;
 /// of the former. `misnamed` are accounts that the document cannot hold, checked like the others.
 pub(super) fn resolve(document: Document, misnamed: BTreeMap<String, AccountDocument>, draft: &mut Draft) -> Config {
     let security = security(&document, draft);
+    let traces = traces(document.traces, draft);
     let named = document.accounts.into_iter().map(|(name, account)| (name.to_string(), account));
     let accounts = accounts(named.chain(misnamed).collect(), draft);
     if document.retention.force {
@@ -44,6 +46,7 @@ pub(super) fn resolve(document: Document, misnamed: BTreeMap<String, AccountDocu
         accounts,
         delivery: document.delivery,
         retention: document.retention,
+        traces,
     }
 }
 
@@ -195,7 +198,7 @@ fn file_key(key: &KeyPath) -> KeyPath {
     key.parent().unwrap_or_default().join(format!("{}_file", key.name()))
 }
 
-/// The partner secret is in every request.
+/// A secret is in every request.
 fn endpoint(key: &KeyPath, url: &Url, draft: &mut Draft) {
     let loopback = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -205,8 +208,29 @@ fn endpoint(key: &KeyPath, url: &Url, draft: &mut Draft) {
     };
     if url.scheme() == "http" && !loopback {
         draft.mistake(key, "is plain http: the secret would travel in clear; use https").hint =
-            Some("plain http is for a simulator on this machine: 127.0.0.1, ::1 or localhost".to_owned());
+            Some("plain http is for what runs on this machine: 127.0.0.1, ::1 or localhost".to_owned());
     }
+}
+
+/// `None` when nothing is traced.
+fn traces(written: TracesDocument, draft: &mut Draft) -> Option<Traces> {
+    let at = KeyPath::new(["traces"]);
+    let key = at.join("authorization");
+    let authorization = first(forms(draft, &key, None, written.authorization_file.as_ref()));
+    if authorization.as_ref().is_some_and(|value| HeaderValue::from_str(value.expose_secret()).is_err()) {
+        draft.mistake(&file_key(&key), "holds no value for a header: it must be one line of visible ASCII");
+    }
+    let Some(endpoint) = written.endpoint else {
+        if written.authorization_file.is_some() {
+            draft.mistake(&at.join("endpoint"), "is needed and not set").hint =
+                Some("name the collector, or take `authorization_file` out".to_owned());
+        }
+        return None;
+    };
+    if authorization.is_some() {
+        self::endpoint(&at.join("endpoint"), &endpoint, draft);
+    }
+    Some(Traces { endpoint, authorization, share: written.share })
 }
 
 fn budget(at: &KeyPath, budget: BudgetConfig, draft: &mut Draft) {

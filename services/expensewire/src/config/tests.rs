@@ -347,6 +347,24 @@ fn plain_http_is_refused_but_for_loopback() {
 }
 
 #[test]
+fn what_the_collector_of_traces_wants_stays_secret_and_on_this_machine() {
+    let setup = Setup::new("");
+    let file = setup.directory.path().join("collector");
+    fs::write(&file, "Bearer s3cr3t\n").unwrap();
+    let traces = |endpoint: &str| Setup::new(&format!("[traces]\nauthorization_file = {file:?}\n{endpoint}"));
+    assert!(traces("endpoint = 'https://collector.example'").load().is_ok());
+    let loaded = traces("endpoint = 'http://127.0.0.1:4318'").loaded();
+    assert!(!format!("{:?}{}", loaded.config, loaded.show(true)).contains("s3cr3t"));
+    let told = traces("endpoint = 'http://collector.example'").mistakes();
+    assert_eq!(told, ["traces.endpoint: is plain http: the secret would travel in clear; use https (c.toml:3)"]);
+    assert_eq!(traces("").mistakes(), ["traces.endpoint: is needed and not set (c.toml:1)"]);
+    fs::write(&file, "two\nlines").unwrap();
+    let told = traces("endpoint = 'https://collector.example'").mistakes();
+    assert!(told.len() == 1 && told[0].contains("holds no value for a header") && !told[0].contains("two"), "{told:?}");
+    assert!(Setup::new("[traces]\nendpoint = 'http://collector.example'").loaded().config.traces.is_some());
+}
+
+#[test]
 fn the_sealing_key_is_looked_at_where_it_is_and_only_there() {
     let setup = Setup::new("");
     let absent = setup.directory.path().join("absent.key");
@@ -380,7 +398,7 @@ fn the_example_is_a_configuration_and_names_every_key() {
     let loaded = setup.loaded();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     let tables = [&["server"][..], &["store"], &["security"], &["accounts", "acme"], &["accounts", "acme", "budget"]];
-    for table in tables.into_iter().chain([&["delivery"][..], &["retention"]]) {
+    for table in tables.into_iter().chain([&["delivery"][..], &["retention"], &["traces"]]) {
         for key in schema::keys_of(&KeyPath::new(table.iter().copied())) {
             let named =
                 EXAMPLE.lines().any(|line| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} = ")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use dispatcher::{DispatcherConfig, challenge::Challenger, guard::Guard};
 use event_model::{
-    AccountName, Subscription,
+    AccountName, Spans, Subscription,
     status::{AccountStatus, BudgetStatus},
 };
 use event_store::{EventStore, Sealer};
@@ -20,6 +20,7 @@ use url::Url;
 use super::{
     gauges::Gauges,
     keeper::{self, Keeper},
+    traces,
 };
 use crate::{
     config::{Account, Config},
@@ -36,19 +37,22 @@ pub struct Parts {
     sealer: Sealer,
     registry: Registry,
     stop: CancellationToken,
+    /// Where the parts' spans go.
+    spans: Spans,
     running: JoinSet<Ended>,
 }
 
 impl Parts {
     /// None runs yet.
     pub fn new(config: Config, store: EventStore, sealer: Sealer, registry: Registry, stop: CancellationToken) -> Self {
-        Self { config, store, sealer, registry, stop, running: JoinSet::new() }
+        Self { config, store, sealer, registry, stop, spans: Spans::default(), running: JoinSet::new() }
     }
 
     /// Starts each part; dropping the answer ends them all.
     pub fn spawn_all(mut self, listener: TcpListener) -> Result<JoinSet<Ended>> {
         let (sender, status) = watch::channel(self.config.accounts.iter().map(unread).collect());
         self.watch_store();
+        self.spawn_tracer()?;
         let (events_appended, handle) = self.spawn_poller(sender)?;
         self.spawn_dispatcher(events_appended)?;
         self.spawn_api(listener, status, handle)?;
@@ -68,12 +72,24 @@ impl Parts {
         });
     }
 
+    fn spawn_tracer(&mut self) -> Result<()> {
+        let Some(config) = &self.config.traces else { return Ok(()) };
+        let (spans, exporter) = traces::pair(config, &self.registry)?;
+        self.spans = spans;
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            exporter.run(stop).await;
+            ("exporter of traces", Ok(()))
+        });
+        Ok(())
+    }
+
     fn spawn_poller(&mut self, status: watch::Sender<Vec<AccountStatus>>) -> Result<(IntCounterVec, Handle)> {
         let metrics = poller::Metrics::register(&self.registry)?;
         let events_appended = metrics.events_appended().clone();
         let names: Vec<AccountName> = self.config.accounts.iter().map(|account| account.name.clone()).collect();
         let (handle, inbox) = Handle::pair(&names);
-        let accounts = self.config.accounts.iter().map(account_config).collect();
+        let accounts = self.config.accounts.iter().map(|account| account_config(account, &self.spans)).collect();
         let run = poller::run(accounts, self.store.clone(), metrics, status, inbox, self.stop.clone());
         self.running.spawn(async move { ("poller", run.await.map_err(Into::into)) });
         Ok((events_appended, handle))
@@ -93,6 +109,7 @@ impl Parts {
             timeout: delivery.timeout(),
             allow_http: delivery.allow_http,
             allow_cidrs: delivery.allow_cidrs.clone(),
+            spans: self.spans.clone(),
             ..DispatcherConfig::default()
         }
     }
@@ -185,7 +202,7 @@ fn unread(account: &Account) -> AccountStatus {
     }
 }
 
-fn account_config(account: &Account) -> poller::AccountConfig {
+fn account_config(account: &Account, spans: &Spans) -> poller::AccountConfig {
     poller::AccountConfig {
         name: account.name.clone(),
         endpoint: account.endpoint.clone(),
@@ -202,6 +219,7 @@ fn account_config(account: &Account) -> poller::AccountConfig {
             share: account.budget.share,
         },
         download_waits: expensify_client::DOWNLOAD_WAITS.to_vec(),
+        spans: spans.clone(),
     }
 }
 

@@ -4,4 +4,5 @@
 
 mod asked;
 mod catalogue;
+mod traces;
 mod world;

@@ -31,6 +31,11 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// The same with more of configuration.
+    pub async fn with(configured: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         // Limits that leave room for a removal to be confirmed while everything else is read.
         let limits = RateLimits { per_10s: 500, per_60s: 1000 };
@@ -42,7 +47,7 @@ impl World {
             "[server]\nlisten = '127.0.0.1:0'\n[store]\npath = {:?}\ndurability = 'process-crash'\n\
              [delivery]\nallow_http = true\nallow_cidrs = ['127.0.0.0/8']\n\
              [accounts.acme]\npartner_user_id = 'aa_finance_acme_example'\npartner_user_secret = 'simulated-secret'\n\
-             endpoint = '{}'\ndomains = ['acme.example']\n[accounts.acme.budget]\nper_10s = 500\nper_60s = 1000\n",
+             endpoint = '{}'\ndomains = ['acme.example']\n[accounts.acme.budget]\nper_10s = 500\nper_60s = 1000\n{configured}",
             directory.path().join("data"),
             simulator.endpoint(),
         );

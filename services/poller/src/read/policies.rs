@@ -43,7 +43,7 @@ pub(super) async fn policies(shift: &Shift) -> Result<Read, ReadError> {
     }
     let seen = PoliciesSeen { started_at, observed_at, listed, outcomes: read.outcomes };
     let ingested = shift.scribe().await.policies(seen).await?;
-    Ok(Read { ingested, requests: 1 + read.requests, took: gate::time_of_requests(), bytes: 0 })
+    Ok(Read { ingested, observed_at, requests: 1 + read.requests, took: gate::time_of_requests(), bytes: 0 })
 }
 
 /// Those of which the details could not be had.
@@ -73,5 +73,5 @@ pub(super) async fn confirm(shift: &Shift, asked: Vec<String>) -> Result<Read, R
     let observed_at = Timestamp::now();
     let seen = PoliciesConfirmed { started_at, observed_at, asked, listed, outcomes: read.outcomes };
     let ingested = shift.scribe().await.confirm_policies(seen).await?;
-    Ok(Read { ingested, requests: 1 + read.requests, took: gate::time_of_requests(), bytes: 0 })
+    Ok(Read { ingested, observed_at, requests: 1 + read.requests, took: gate::time_of_requests(), bytes: 0 })
 }

@@ -18,7 +18,8 @@ pub(super) async fn reports(shift: &Shift, asked: ReportsAsked) -> Result<Read, 
     }
     let watch = asked.watch.clone();
     let mut rows = account.client.report_rows(&asked.export).await?;
-    let mut reading = shift.scribe().await.begin(asked, rows.started_at(), rows.rendered_by());
+    let observed_at = rows.rendered_by();
+    let mut reading = shift.scribe().await.begin(asked, rows.started_at(), observed_at);
     let broken = take_in(shift, &mut rows, &mut reading).await?;
     let end = rows.finish();
     let took = SignedDuration::try_from(end.rendering + end.downloading).unwrap_or(SignedDuration::MAX);
@@ -39,7 +40,7 @@ pub(super) async fn reports(shift: &Shift, asked: ReportsAsked) -> Result<Read, 
     match (broken, end.completeness) {
         (Some(error), _) => Err(error.into()),
         (None, Completeness::Incomplete(reason)) if !complete => Err(ReadError::Incomplete(reason)),
-        (None, _) => Ok(Read { ingested, requests: end.requests, took, bytes: end.bytes }),
+        (None, _) => Ok(Read { ingested, observed_at, requests: end.requests, took, bytes: end.bytes }),
     }
 }
 

@@ -37,6 +37,7 @@ pub fn account(upstream: &Upstream) -> AccountConfig {
         history_days: 365,
         budget: BudgetConfig { per_10s: 500, per_60s: 500, share: 1.0 },
         download_waits: DOWNLOAD_WAITS.to_vec(),
+        spans: event_model::Spans::default(),
     }
 }
 
