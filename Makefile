@@ -93,7 +93,7 @@ power-cut: ## CUTS power cuts under load, and some without fdatasync, which must
 bootstrap: ## a consumer in Python rebuilds 10,000 entities from 100,000 events while the log is compacted (python3)
 	$(CARGO) test --release --locked -p tests --test bootstrap
 
-damage: ## DAMAGES flipped bits, zeroed pages and cut files, each in a copy of a small store: found or harmless
+damage: ## DAMAGES flipped bits, zeroed pages and cut files in copies of a small store: each found or harmless
 	$(CARGO) build --release --locked -p tests --bin log_proof
 	$(CARGO) run --release --locked --quiet -p tests --bin log_proof -- damage --count $(DAMAGES)
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     event::Event,
+    event_type::EventType,
     id::{Revision, Sequence},
     whereabouts::Whereabouts,
 };
@@ -141,13 +142,14 @@ pub struct EntityState {
 impl EntityState {
     /// The state after `event`, whatever it was before: an event carries the whole object.
     pub fn after(event: &Event) -> Self {
-        Self {
-            revision: event.revision,
-            sequence: event.sequence,
-            fingerprint: fingerprint(&event.data.object),
-            removed: event.event_type.removes(),
-            whereabouts: Whereabouts::of(event.subject.kind, &event.data.object),
-        }
+        let Event { revision, sequence, event_type, .. } = event;
+        Self::of(*revision, *sequence, *event_type, event.subject.kind, &event.data.object)
+    }
+
+    /// The same from the parts of the event that it depends on, for whoever folds many and reads no more of each.
+    pub fn of(revision: Revision, sequence: Sequence, event_type: EventType, kind: EntityKind, object: &Value) -> Self {
+        let (fingerprint, removed) = (fingerprint(object), event_type.removes());
+        Self { revision, sequence, fingerprint, removed, whereabouts: Whereabouts::of(kind, object) }
     }
 }
 
@@ -162,9 +164,24 @@ pub const CARRIED_KEYS: [&str; 6] =
 /// Hex BLAKE3 of `object` as compact JSON without its [`CARRIED_KEYS`]. Objects of this crate serialise with sorted keys and
 /// sorted lists, so equal entities have equal fingerprints.
 pub fn fingerprint(object: &Value) -> String {
+    if !carries(object) {
+        return hash(object);
+    }
     let mut own = object.clone();
     drop_carried(&mut own);
+    hash(&own)
+}
+
+fn hash(own: &Value) -> String {
     blake3::hash(own.to_string().as_bytes()).to_hex().to_string()
+}
+
+fn carries(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, value)| CARRIED_KEYS.contains(&key.as_str()) || carries(value)),
+        Value::Array(items) => items.iter().any(carries),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 fn drop_carried(value: &mut Value) {

@@ -1,6 +1,6 @@
-//! Arranging the log: small blocks become large ones, beside traffic.
+//! Arranging the log: small blocks become large ones, and compressed, beside traffic.
 //!
-//! A commit writes a block however small. Once enough of them are durable they are put together: the new block is written under the
+//! A commit writes a block however small, and as it is. Once enough of them are durable they are put together: the new block is written under the
 //! key of the last one, in its place, and then the others are removed, **from the last to the first**. So at any moment, and
 //! after a kill at any moment, the blocks that stand answer for every sequence in order: what is left over of the old ones is
 //! the beginning of what the new one holds. The next pass removes it.
@@ -15,10 +15,10 @@ use crate::{
     StoreError,
     block::{BLOCK_BYTES, BLOCK_EVENTS, Block, Packer},
     layout,
-    log::{Log, write_failed},
+    log::{Log, Look, write_failed},
 };
 
-/// A block of so many bytes on disk is left alone, like one of half the events: merging it gains next to nothing.
+/// A packed block of so many bytes on disk is left alone, like one of half the events: merging it gains next to nothing.
 const LARGE_BYTES: usize = BLOCK_BYTES / 8;
 /// After so many steps over large blocks it is noted how far they go.
 const NOTE_EVERY: usize = 64;
@@ -56,14 +56,16 @@ impl Arranger {
         while up_to.0.saturating_sub(self.done.0) >= BLOCK_EVENTS as u64 {
             let turn = self.turn.clone();
             let _turn = turn.take();
-            let (header, bytes) = self.log.header_of(self.done.next())?;
-            if header.count >= BLOCK_EVENTS / 2 || bytes >= LARGE_BYTES || header.sparse {
+            let Look { header, bytes, packed, .. } = self.log.look_at(self.done.next())?;
+            let large = header.count >= BLOCK_EVENTS / 2 || bytes >= LARGE_BYTES;
+            if header.sparse || (large && packed) {
                 self.advance(header.last, 1)?;
             } else if !self.merge(up_to)? {
                 break;
             }
         }
-        Ok(())
+        let _turn = self.turn.take();
+        self.log.settle(self.done)
     }
 
     fn advance(&mut self, done: Sequence, steps: usize) -> Result<(), StoreError> {
@@ -106,10 +108,8 @@ impl Arranger {
             members.push(block.header.last);
         }
         let Some(mut merged) = merged.filter(|block| ended || block.is_full()) else { return Ok(false) };
-        if members.len() > 1 {
-            merged.header.commit = merged.header.last;
-            put_in_place(&self.log, &merged, &members, &mut self.packer)?;
-        }
+        merged.header.commit = merged.header.last;
+        put_in_place(&self.log, &merged, &members, &mut self.packer)?;
         self.advance(merged.header.last, NOTE_EVERY)?;
         Ok(true)
     }

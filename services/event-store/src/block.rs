@@ -192,17 +192,7 @@ impl Block {
     /// The bytes of the block.
     pub fn seal(&self, packer: &mut Packer) -> std::io::Result<Vec<u8>> {
         let mut plain = packer.scratch(self.bodies.len() + self.places.len() * (LINK_BYTES + 8));
-        let mut before = self.header.first.0 - 1;
-        for place in &self.places {
-            put_varint(&mut plain, place.sequence.0 - before);
-            let back = if place.previous == Sequence::START { 0 } else { place.sequence.0 - place.previous.0 };
-            put_varint(&mut plain, back);
-            put_varint(&mut plain, (place.end - place.start) as u64);
-            before = place.sequence.0;
-        }
-        if self.header.sparse {
-            plain.extend(self.places.iter().flat_map(|place| place.before.unwrap_or(Link::START).0));
-        }
+        self.columns(&mut plain);
         self.entries().for_each(|entry| plain.extend_from_slice(entry.body));
         let packed = plain.len() >= MIN_PACKED_BYTES;
         let mut sealed = Vec::with_capacity(Header::BYTES + if packed { plain.len() / 3 } else { plain.len() });
@@ -214,6 +204,33 @@ impl Block {
         }
         packer.give_back(plain);
         Ok(sealed)
+    }
+
+    /// The same without packing it, which is done when it is [arranged](crate::arrange).
+    pub fn seal_plain(&self) -> Vec<u8> {
+        let mut columns = Vec::with_capacity(self.places.len() * (LINK_BYTES + 8));
+        self.columns(&mut columns);
+        let bodies: usize = self.places.iter().map(|place| place.end - place.start).sum();
+        let mut sealed = Vec::with_capacity(Header::BYTES + columns.len() + bodies);
+        self.header.encode(false, columns.len() + bodies, &mut sealed);
+        sealed.extend_from_slice(&columns);
+        self.entries().for_each(|entry| sealed.extend_from_slice(entry.body));
+        sealed
+    }
+
+    /// Adds what of the plain comes before the bodies.
+    fn columns(&self, plain: &mut Vec<u8>) {
+        let mut before = self.header.first.0 - 1;
+        for place in &self.places {
+            put_varint(plain, place.sequence.0 - before);
+            let back = if place.previous == Sequence::START { 0 } else { place.sequence.0 - place.previous.0 };
+            put_varint(plain, back);
+            put_varint(plain, (place.end - place.start) as u64);
+            before = place.sequence.0;
+        }
+        if self.header.sparse {
+            plain.extend(self.places.iter().flat_map(|place| place.before.unwrap_or(Link::START).0));
+        }
     }
 
     /// The block in `sealed`; none where it is none. It does not look at the links.
@@ -243,13 +260,16 @@ impl Block {
             }
         }
         let (bodies, base) = (reader.0.len(), plain.len() - reader.0.len());
-        for place in &mut places {
-            (place.start, place.end) = (place.start + base, place.end + base);
-        }
         let within = before <= header.last.0 && bodies == end;
         let dense = header.sparse || (header.count > 0 && before == header.last.0);
         let counted = header.sparse || header.count as u64 == header.last.0 - (header.first.0 - 1);
-        (within && dense && counted).then_some(Self { header, places, bodies: plain })
+        if !(within && dense && counted) {
+            return None;
+        }
+        for place in &mut places {
+            (place.start, place.end) = (place.start + base, place.end + base);
+        }
+        Some(Self { header, places, bodies: plain })
     }
 }
 
@@ -274,6 +294,12 @@ impl Header {
     /// The header of the block in `sealed`; none where it cannot be one.
     pub fn read(sealed: &[u8]) -> Option<Self> {
         Self::split(sealed).map(|(header, ..)| header)
+    }
+
+    /// The header of the block in `sealed`, whether it is packed (or too small to be), and its bytes unpacked.
+    pub fn look(sealed: &[u8]) -> Option<(Self, bool, usize)> {
+        let (header, packed, plain_bytes, _) = Self::split(sealed)?;
+        Some((header, packed || plain_bytes < MIN_PACKED_BYTES, plain_bytes))
     }
 
     /// The header, whether what follows is packed, how many bytes it unpacks to, and what follows.

@@ -9,7 +9,9 @@
 //!   look and change nobody comes. No change of several keys is asked for. The log and the states are changed in an order in which
 //!   every prefix is right; a change of several keys of a table is written down as one value first ([`crate::intent`]);
 //! - what was applied before a successful [`Engine::make_durable`] stands, and what is applied later never stands without
-//!   what was applied earlier;
+//!   what was applied earlier. [Appends](Tree::append) alone may be durable sooner ([`Engine::make_appends_durable`]) than what
+//!   else was applied before them: so what is derived from the log, as the states are, is written when that is durable, and nothing in
+//!   the log relies on what is not;
 //! - a change is visible to every read that begins after it has returned, durable or not;
 //! - a [`Scan`] goes on while others write. It shows each key at most once, ascending; of what is applied meanwhile it may show a
 //!   part, even half of a [large](Values::Large) value, which its digest tells above;
@@ -26,6 +28,9 @@ mod chunks;
 mod mark;
 mod memory;
 mod on_sled;
+mod packs;
+mod syncing;
+mod tail;
 
 use std::sync::Arc;
 
@@ -47,6 +52,11 @@ pub trait Engine: Send + Sync {
     /// a handle that was told a lower number than another one.
     fn fence(&self, _number: u64) -> Result<(), Cause> {
         Ok(())
+    }
+
+    /// Everything [appended](Tree::append) so far does; what else was applied need not yet. An engine may do it for less.
+    fn make_appends_durable(&self) -> Result<(), Cause> {
+        self.make_durable()
     }
 
     /// Bytes that all trees take where they are kept.
@@ -103,6 +113,12 @@ pub trait Tree: Send + Sync {
     /// Sets the value under `key`, or without `new` removes it, if it holds `expected` (none: it is not there); says whether
     /// it did.
     fn compare_and_swap(&self, key: &[u8], expected: Option<&[u8]>, new: Option<&[u8]>) -> Result<bool, Cause>;
+
+    /// What was appended up to the key `up_to` stays as it is for long. An engine that keeps new values elsewhere at first may
+    /// put it where it stays.
+    fn settle(&self, _up_to: &[u8]) -> Result<(), Cause> {
+        Ok(())
+    }
 }
 
 /// Keys of a tree in order, one at a time: nothing is copied that the caller does not copy.

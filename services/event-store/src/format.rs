@@ -10,6 +10,9 @@ use crate::{
     layout, migrate,
 };
 
+/// The layout that kept all blocks in the tree of the log.
+const BLOCKS_IN_TREE: u32 = 2;
+
 /// Refuses data whose format is later than ours, and leaves it as it is; brings data of an earlier one to ours; writes our format
 /// where there is none, durably. `path` is for errors.
 pub fn check_or_begin(path: &Path, engine: &dyn Engine) -> Result<(), StoreError> {
@@ -19,6 +22,8 @@ pub fn check_or_begin(path: &Path, engine: &dyn Engine) -> Result<(), StoreError
     match stored.as_deref().map(version).transpose()? {
         Some(layout::FORMAT) => return migrate::finish(engine),
         Some(migrate::FROM) => migrate::run(engine)?,
+        // All of it is in the tree, where it is still read. A program that knows no other place must not open it from here on.
+        Some(BLOCKS_IN_TREE) => {}
         Some(found) => {
             return Err(StoreError::NewerFormat { path: path.to_path_buf(), found, known: layout::FORMAT });
         }

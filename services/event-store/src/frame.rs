@@ -33,6 +33,12 @@ pub fn open<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
     whole.then_some(body)
 }
 
+/// The bytes of the frame that `value` begins with, as it says itself.
+pub fn length(value: &[u8]) -> Option<usize> {
+    let (length, _) = value.split_first_chunk::<LENGTH_BYTES>()?;
+    Some(LENGTH_BYTES + DIGEST_BYTES + u32::from_be_bytes(*length) as usize)
+}
+
 /// Ready for the first byte: deriving its key costs as much as hashing a small record.
 static HASHER: LazyLock<blake3::Hasher> =
     LazyLock::new(|| blake3::Hasher::new_derive_key("expensewire store record v1"));

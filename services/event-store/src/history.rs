@@ -1,5 +1,7 @@
 //! Reading the log other than by sequence: by time, by entity, by link.
 
+use std::iter::Peekable;
+
 use event_model::{AccountName, Sequence, Subject};
 use jiff::Timestamp;
 
@@ -15,6 +17,27 @@ use crate::{
 /// The event of `entry`, with its bytes copied: a slice would keep its whole block in memory for as long as anybody holds it.
 pub fn stored(entry: &Entry<'_>) -> Result<StoredEvent, StoreError> {
     StoredEvent::read(entry.sequence, bytes::Bytes::copy_from_slice(entry.body))
+}
+
+/// The next events of `entries`, at least one if there is one, whose bodies are at most `most` bytes together: they are copied as one, which costs
+/// two allocations for all of them.
+pub fn stored_together<'a>(
+    entries: &mut Peekable<impl Iterator<Item = Entry<'a>>>,
+    most: usize,
+) -> impl Iterator<Item = Result<StoredEvent, StoreError>> {
+    let mut bodies = Vec::with_capacity(most);
+    let mut ends = Vec::with_capacity(most / 512);
+    let fits = |length: usize, entry: &Entry<'_>| length == 0 || length + entry.body.len() <= most;
+    while let Some(entry) = entries.next_if(|entry| fits(bodies.len(), entry)) {
+        bodies.extend_from_slice(entry.body);
+        ends.push((entry.sequence, bodies.len()));
+    }
+    let (bodies, mut start) = (bytes::Bytes::from(bodies), 0);
+    ends.into_iter().map(move |(sequence, end)| {
+        let body = bodies.slice(start..end);
+        start = end;
+        StoredEvent::read(sequence, body)
+    })
 }
 
 /// The event at `sequence`, which is not beyond the end; none where retention removed it.

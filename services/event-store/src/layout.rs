@@ -1,4 +1,4 @@
-//! The layout on disk, version 2: names of trees, keys, bounds. `schemas/store-layout.md` says the same in prose.
+//! The layout on disk, version 3: names of trees, keys, bounds. `schemas/store-layout.md` says the same in prose.
 //!
 //! Keys are typed by their first byte and big-endian, so that their order is the order of sequences.
 //!
@@ -14,7 +14,7 @@
 use event_model::{AccountName, EntityKind, Sequence, Subject};
 
 /// The version of this layout.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// sled's unit of allocation and of its write buffer. Fixed for the life of a directory.
 pub const SEGMENT_BYTES: usize = 4 << 20;

@@ -102,17 +102,17 @@ impl Log {
         self.meta.put(key, &value).map_err(write_failed)
     }
 
-    /// Removes what a crash left of the commit that it cut short, and says where the log ends. `folded` is how far the states
-    /// say that there were durable events.
-    pub fn mend(&self, folded: Sequence) -> Result<Tail, StoreError> {
+    /// Removes what a crash left of the commit that it cut short, and says where the log ends. Up to `durable` there were durable
+    /// events, as others know.
+    pub fn mend(&self, durable: Sequence) -> Result<Tail, StoreError> {
         let mut torn: Option<Header> = None;
         let header = loop {
             let Some(header) = self.last_header()? else { break None };
             if header.commit == header.last {
                 break Some(header);
             }
-            // What was folded was durable to its end: then it was not cut short, but lost.
-            if folded >= header.first {
+            // What was durable was so to its end: then it was not cut short, but lost.
+            if durable >= header.first {
                 return Err(StoreError::Corrupt { sequence: header.last.next() });
             }
             self.remove(header.last)?;
@@ -153,6 +153,11 @@ impl Log {
         self.tree.put(&key, &frame::seal(&key, sealed)).map_err(write_failed)
     }
 
+    /// Blocks up to the one under the key `last` stay as they are for long.
+    pub fn settle(&self, last: Sequence) -> Result<(), StoreError> {
+        self.tree.settle(&layout::block_key(last)).map_err(write_failed)
+    }
+
     /// Removes the block under the key `last`.
     pub fn remove(&self, last: Sequence) -> Result<(), StoreError> {
         self.tree.remove(&layout::block_key(last)).map_err(write_failed)
@@ -178,13 +183,20 @@ impl Log {
 
     /// Header and bytes of the block that answers for `sequence`, as it is, without unpacking it.
     pub fn header_of(&self, sequence: Sequence) -> Result<(Header, usize), StoreError> {
+        self.look_at(sequence).map(|Look { header, bytes, .. }| (header, bytes))
+    }
+
+    /// The same with what else shows without unpacking it.
+    pub fn look_at(&self, sequence: Sequence) -> Result<Look, StoreError> {
         for _ in 0..READS {
             let mut scan = self.scan_from(sequence);
             let Some((key, value)) = scan.next().map_err(read_failed)? else { continue };
-            let header = frame::open(key, value).and_then(Header::read);
-            match header {
-                Some(header) if header.first <= sequence && layout::block_last(key) == Some(header.last) => {
-                    return Ok((header, value.len()));
+            let seen = frame::open(key, value).and_then(Header::look);
+            match seen {
+                Some((header, packed, plain_bytes))
+                    if header.first <= sequence && layout::block_last(key) == Some(header.last) =>
+                {
+                    return Ok(Look { header, bytes: value.len(), packed, plain_bytes });
                 }
                 _ => {}
             }
@@ -197,6 +209,18 @@ impl Log {
     pub fn tree(&self) -> &dyn Tree {
         &*self.tree
     }
+}
+
+/// What a block shows without being unpacked.
+pub struct Look {
+    /// Its header.
+    pub header: Header,
+    /// Its bytes as it is kept.
+    pub bytes: usize,
+    /// Whether it is packed, or too small to be.
+    pub packed: bool,
+    /// Its bytes unpacked.
+    pub plain_bytes: usize,
 }
 
 /// Consecutive blocks of the log.

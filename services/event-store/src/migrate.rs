@@ -1,4 +1,4 @@
-//! From layout 1 to layout 2: a log of one record per event becomes one of blocks.
+//! From layout 1: a log of one record per event becomes one of blocks.
 //!
 //! Version 1 kept in `log` a head (`00`: horizon, which was 0, and last sequence) and a record per event under `01` ‖ sequence, in
 //! chunks like any large value. The rest is as it was. Block after block is written behind them (`02` sorts last) and made
@@ -43,7 +43,7 @@ pub fn run(engine: &dyn Engine) -> Result<(), StoreError> {
     let log = Log::open(Arc::clone(&large), meta)?;
     let begun = layout::block_last(&large.last().map_err(read_failed)?.ok_or_else(|| damaged("head"))?.0).is_some();
     let tail = if begun { log.mend(Sequence::START)? } else { Tail::EMPTY };
-    tracing::info!(after = %tail.last, %last, "bringing the log from layout 1 to layout 2");
+    tracing::info!(after = %tail.last, %last, "bringing the log from layout 1 to this one");
     let previous = previous(&log, tail.last)?;
     let mut migration = Migration { engine, large: &*large, log, packer: packer()?, previous };
     let mut tail = tail;
@@ -80,7 +80,7 @@ impl Migration<'_> {
             let sealed = block.seal(&mut self.packer).map_err(|error| write_failed(Arc::new(error)))?;
             self.log.replace(block.header.last, &sealed)?;
             if tail.last.0 / TELL_EVERY != block.header.last.0 / TELL_EVERY {
-                tracing::info!(at = %block.header.last, %last, "bringing the log to layout 2");
+                tracing::info!(at = %block.header.last, %last, "bringing the log to this layout");
             }
             tail = Tail::of(&block.header);
         }
@@ -113,7 +113,7 @@ impl Migration<'_> {
     }
 }
 
-/// The head of version 1 goes when the format says 2 and nobody looks for it.
+/// The head of version 1 goes when the format says so and nobody looks for it.
 pub fn finish(engine: &dyn Engine) -> Result<(), StoreError> {
     let small = engine.tree(layout::LOG_TREE, Values::Small).map_err(read_failed)?;
     match small.get(layout::HEAD_KEY).map_err(read_failed)? {

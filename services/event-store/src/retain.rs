@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use crate::{
     StoreError,
     arrange::{Turn, packer, put_in_place},
-    block::{Block, Entry, Header, Packer},
+    block::{Block, Entry, Packer},
     chain::Link,
     fold::Fold,
     history::{first_since, stored},
     layout,
-    log::{Log, Tail},
+    log::{Log, Look, Tail},
 };
 
 /// Blocks rewritten in one step, while which no other blocks are: bounds its memory, and how long it holds up arranging.
@@ -29,7 +29,7 @@ const STEP_BLOCKS: usize = 64;
 pub struct Retention {
     /// Everything observed at or after it is.
     pub before: Option<Timestamp>,
-    /// No more than so many bytes of the log, as they are on disk, are kept whole; the rest may go.
+    /// No more than so many bytes of the log, as they are on disk once they are packed, are kept whole; the rest may go.
     pub max_bytes: Option<u64>,
     /// Everything after it is: the cursor of the slowest reader.
     pub floor: Sequence,
@@ -74,33 +74,45 @@ pub fn target(log: &Log, policy: &Retention, last: Sequence) -> Result<(Sequence
     Ok((target, held_at))
 }
 
-/// The last sequence of a log of more than `max_bytes` that is too old to be among them.
+/// The last sequence of a log of more than `max_bytes` that is too old to be among them. What is not packed yet counts as what it
+/// will take, as far as the packed rest tells: a burst of events must not push out what there is room for a second later.
 fn beyond(log: &Log, last: Sequence, max_bytes: u64) -> Result<Sequence, StoreError> {
-    let mut bytes = 0;
-    each_size(log, last, |_, size| {
-        bytes += size;
+    let (mut packed, mut packed_plain, mut other) = (0, 0, 0);
+    each_look(log, last, |look| {
+        match is_packed(look) {
+            true => (packed, packed_plain) = (packed + look.bytes as u64, packed_plain + look.plain_bytes as u64),
+            false => other += look.bytes as u64,
+        }
         true
     })?;
+    let share = if packed_plain == 0 { 1.0 } else { packed as f64 / packed_plain as f64 };
+    let weight = |bytes: u64| (bytes as f64 * share) as u64;
+    let mut bytes = packed + weight(other);
     let mut target = Sequence::START;
-    each_size(log, last, |header, size| {
+    each_look(log, last, |look| {
         if bytes > max_bytes {
-            bytes -= size;
-            target = header.last;
+            let own = look.bytes as u64;
+            bytes = bytes.saturating_sub(if is_packed(look) { own } else { weight(own) });
+            target = look.header.last;
         }
         bytes > max_bytes
     })?;
     Ok(target.min(last))
 }
 
-/// Calls `visit` for each block with its bytes on disk, as long as it says so.
-fn each_size(log: &Log, last: Sequence, mut visit: impl FnMut(&Header, u64) -> bool) -> Result<(), StoreError> {
+fn is_packed(look: &Look) -> bool {
+    look.bytes < look.plain_bytes
+}
+
+/// Calls `visit` for each block, as long as it says so.
+fn each_look(log: &Log, last: Sequence, mut visit: impl FnMut(&Look) -> bool) -> Result<(), StoreError> {
     let mut next = Sequence::START.next();
     while next <= last {
-        let (header, bytes) = log.header_of(next)?;
-        if !visit(&header, bytes as u64) {
+        let look = log.look_at(next)?;
+        if !visit(&look) {
             break;
         }
-        next = header.last.next();
+        next = look.header.last.next();
     }
     Ok(())
 }
@@ -114,6 +126,8 @@ pub fn thin(log: &Log, fold: &Fold, turn: &Turn, last: Sequence) -> Result<Retai
         let _turn = turn.take();
         tail = thinner.step(tail, horizon)?;
     }
+    let _turn = turn.take();
+    log.settle(horizon)?;
     Ok(thinner.done)
 }
 

@@ -82,7 +82,7 @@ impl TableName {
 pub enum Durability {
     /// It is on disk: it survives kill -9 and a power cut.
     Durable,
-    /// It is visible; it is on disk with the next durable write, or else after 100 ms.
+    /// It is visible; it is on disk with the next durable write of a table, or else after 100 ms.
     Relaxed,
 }
 

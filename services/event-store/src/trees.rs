@@ -48,13 +48,16 @@ impl Trees {
         let fold = Fold::new(tree(layout::STATE_TREE, Values::Small)?);
         let tables = Arc::new(Tables::open(engine).map_err(failed("open a tree"))?);
         tables.finish()?;
-        let tail = log.mend(fold.folded_up_to()?)?;
+        let marked = engine.marked().map_err(read_failed)?;
+        // What is known to have been durable is no half of a commit.
+        let durable = fold.folded_up_to()?.max(marked.firmly_up_to());
+        let tail = log.mend(durable)?;
+        let changes = log.noted(layout::CHANGES_KEY)?.0;
+        reaches_its_mark(marked, &log, tail, changes)?;
         if log.horizon() > tail.last {
             // Noted before the blocks below it, which a crash took.
             log.set_horizon(tail.last)?;
         }
-        let changes = log.noted(layout::CHANGES_KEY)?.0;
-        reaches_its_mark(engine, &log, tail, changes)?;
         fold.catch_up(&log, tail)?;
         engine.make_durable().map_err(failed("sync what was found"))?;
         Ok(Self { log, turn: Turn::default(), fold, tables, tail, lease, changes })
@@ -62,8 +65,8 @@ impl Trees {
 }
 
 /// Refuses a store that has lost its end: one that was durable further once than it is.
-fn reaches_its_mark(engine: &dyn Engine, log: &Log, tail: Tail, changes: u64) -> Result<(), StoreError> {
-    let mark = match engine.marked().map_err(read_failed)? {
+fn reaches_its_mark(marked: Marked, log: &Log, tail: Tail, changes: u64) -> Result<(), StoreError> {
+    let mark = match marked {
         Marked::At(mark) => mark,
         Marked::Damaged => return Err(StoreError::CorruptValue { place: MARK_FILE, key: "all of it".to_owned() }),
         Marked::Nothing => return Ok(()),

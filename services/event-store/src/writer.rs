@@ -16,6 +16,10 @@
 //! 3. the events are handed over to be folded ([`crate::fold`]): what is missing is folded at the next start;
 //! 4. the last sequence is published, watchers of tables are told, everybody is answered.
 //!
+//! Where making durable takes less than changing threads does (a disk in memory, or one with a battery), who appends a little while
+//! nobody else does commits it himself ([`Pace`]): the same steps, in the same order, without two changes of thread. One commit that
+//! takes longer ends that until many have been quick again.
+//!
 //! # Failure
 //!
 //! After a failed write or sync nobody knows what is on disk: Linux may have dropped the dirty pages and report
@@ -25,21 +29,21 @@
 //! A caller that goes away while it waits takes nothing back: its request is carried out.
 
 mod commit;
-mod packers;
+mod pace;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use commit::Committer;
-use packers::Packers;
+use pace::Pace;
 
 use crate::{
     Durability, StoreError, StoredEvent, TableName,
@@ -55,6 +59,8 @@ const QUEUE_REQUESTS: usize = 1024;
 const ROUND_EVENTS: usize = 4096;
 /// Bytes after which a round takes no further request: bounds the memory of the batch beyond what its callers sent.
 const ROUND_BYTES: usize = 8 << 20;
+/// Most events that a caller commits himself: what is more takes longer than changing threads.
+const AT_ONCE_EVENTS: usize = 16;
 /// When a relaxed write is made durable at the latest, if no durable one comes before.
 pub const RELAXED_FLUSH: Duration = Duration::from_millis(100);
 
@@ -98,6 +104,9 @@ struct Queued {
 pub struct Writer {
     room: Arc<Semaphore>,
     queue: Option<Sender<Queued>>,
+    /// Whoever commits holds it; when that panics, nobody does any more.
+    committer: Arc<Mutex<Committer>>,
+    pace: Arc<Pace>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -106,8 +115,11 @@ impl Writer {
     pub fn start(committer: Committer, keeper: Keeper) -> std::io::Result<Self> {
         let (queue, requests) = channel();
         let thread = std::thread::Builder::new().name("event-store".to_owned());
-        let thread = thread.spawn(move || run(committer, keeper, &requests))?;
-        Ok(Self { room: Arc::new(Semaphore::new(QUEUE_REQUESTS)), queue: Some(queue), thread: Some(thread) })
+        let (committer, pace) = (Arc::new(Mutex::new(committer)), Arc::new(Pace::default()));
+        let (ours, its_pace) = (Arc::clone(&committer), Arc::clone(&pace));
+        let thread = thread.spawn(move || run(&ours, &its_pace, keeper, &requests))?;
+        let room = Arc::new(Semaphore::new(QUEUE_REQUESTS));
+        Ok(Self { room, queue: Some(queue), committer, pace, thread: Some(thread) })
     }
 
     /// Queues what `request` makes of the place for its answer, and waits for that.
@@ -116,8 +128,25 @@ impl Writer {
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         // The thread only ends before its callers when it panicked: nobody knows what it had written.
-        queue.send(Queued { request: request(reply), _room: room }).map_err(|_| StoreError::Poisoned)?;
+        if let Some(request) = self.at_once(request(reply)) {
+            queue.send(Queued { request, _room: room }).map_err(|_| StoreError::Poisoned)?;
+        }
         answer.await.unwrap_or(Err(StoreError::Poisoned))
+    }
+
+    /// Carries `request` out here and now if that is quicker than handing it over; else gives it back.
+    fn at_once(&self, request: Request) -> Option<Request> {
+        let little = matches!(&request, Request::Append(events, _) if events.len() <= AT_ONCE_EVENTS);
+        let alone = self.room.available_permits() == QUEUE_REQUESTS - 1;
+        if !little || !alone || !self.pace.is_quick() {
+            return Some(request);
+        }
+        let Ok(mut committer) = self.committer.try_lock() else { return Some(request) };
+        let start = Instant::now();
+        committer.admit(request);
+        committer.commit();
+        self.pace.took(start.elapsed());
+        None
     }
 
     /// How many requests are queued or in the round.
@@ -136,8 +165,9 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut committer: Committer, keeper: Keeper, requests: &Receiver<Queued>) {
-    while let Some(first) = next(&mut committer, requests) {
+fn run(committer: &Mutex<Committer>, pace: &Pace, keeper: Keeper, requests: &Receiver<Queued>) {
+    while let Some(first) = next(committer, requests) {
+        let Ok(mut committer) = committer.lock() else { return };
         let mut places = Vec::new();
         let mut queued = Some(first);
         while let Some(Queued { request, _room }) = queued {
@@ -145,20 +175,25 @@ fn run(mut committer: Committer, keeper: Keeper, requests: &Receiver<Queued>) {
             places.push(_room);
             queued = if committer.round_is_full() { None } else { requests.try_recv().ok() };
         }
+        let start = Instant::now();
         committer.commit();
+        pace.took(start.elapsed());
     }
     // It folds what is pending; so the next start has nothing to fold.
     drop(keeper);
+    let Ok(mut committer) = committer.lock() else { return };
     committer.flush_relaxed();
     committer.mark(true);
 }
 
 /// The next request; none when there will be no more. Flushes relaxed writes that are due, requests or not.
-fn next(committer: &mut Committer, requests: &Receiver<Queued>) -> Option<Queued> {
+fn next(committer: &Mutex<Committer>, requests: &Receiver<Queued>) -> Option<Queued> {
     loop {
-        let Some(left) = committer.relaxed_due_in() else { return requests.recv().ok() };
+        // What a caller commits himself is never relaxed; so this knows of all that is.
+        let due = committer.lock().ok()?.relaxed_due_in();
+        let Some(left) = due else { return requests.recv().ok() };
         if left.is_zero() {
-            committer.flush_relaxed();
+            committer.lock().ok()?.flush_relaxed();
             continue;
         }
         match requests.recv_timeout(left) {

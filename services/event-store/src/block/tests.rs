@@ -106,3 +106,20 @@ fn no_damage_makes_it_panic() {
         }
     }
 }
+
+#[test]
+fn lengths_that_lie_make_it_no_block() {
+    let honest = block(2);
+    for lengths in [[u64::MAX, 1], [1, u64::MAX], [u64::MAX, u64::MAX], [u64::MAX / 2, u64::MAX / 2 + 9], [1 << 40, 3]]
+    {
+        let mut sealed = Vec::new();
+        let mut plain = Vec::new();
+        for length in lengths {
+            [1, 0, length].into_iter().for_each(|field| parts::put_varint(&mut plain, field));
+        }
+        plain.extend_from_slice(b"bodies");
+        honest.header.encode(false, plain.len(), &mut sealed);
+        sealed.extend_from_slice(&plain);
+        assert!(open(&sealed).is_none(), "{lengths:?}");
+    }
+}

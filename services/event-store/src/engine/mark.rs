@@ -42,6 +42,16 @@ pub enum Marked {
     At(Mark),
 }
 
+impl Marked {
+    /// Up to here the log was durable for certain, also after a power cut.
+    pub fn firmly_up_to(&self) -> Sequence {
+        match self {
+            Self::At(mark) if mark.firm => mark.last,
+            Self::At(_) | Self::Damaged | Self::Nothing => Sequence::START,
+        }
+    }
+}
+
 /// The file of the mark.
 pub struct MarkFile {
     path: PathBuf,

@@ -2,7 +2,8 @@
 //!
 //! The disk knows what has been made durable and what has only been written: for each key that changed since the last
 //! [`Engine::make_durable`] it keeps what the key held then. A power cut puts those values back. A process that merely ends
-//! loses nothing, as with a file whose pages the kernel holds.
+//! loses nothing, as with a file whose pages the kernel holds. What was appended can be durable before the rest is
+//! ([`Engine::make_appends_durable`]): of all orders that the seam allows this is the one that is hardest on who stands above.
 //!
 //! Whoever had the disk open when the power was cut is dead: every later call of it fails, so that a forgotten handle can
 //! neither write to nor read from the disk that the next store has open.
@@ -49,6 +50,8 @@ struct Platter {
     trees: BTreeMap<String, Contents>,
     /// What the keys that changed since then held when everything was made durable last, by tree.
     before: BTreeMap<String, BTreeMap<Vec<u8>, Option<Value>>>,
+    /// What was appended since appends were made durable last, in its tree.
+    appended: Vec<(String, Vec<u8>, Value)>,
     /// Numbers those who have had the disk open; only the last may use it.
     session: u64,
     open: bool,
@@ -186,13 +189,15 @@ impl Platter {
             }
         }
         self.before.clear();
+        self.appended.clear();
     }
 
-    fn make_durable(&mut self) -> Result<(), MemoryError> {
+    /// Makes durable what `keep` does, or fails as it was told to.
+    fn commit(&mut self, keep: impl FnOnce(&mut Self)) -> Result<(), MemoryError> {
         match &mut self.fault {
             Some(fault) if fault.after == 0 => {
                 match fault.stands {
-                    true => self.before.clear(),
+                    true => keep(self),
                     false => self.doomed = true,
                 }
                 self.fault = None;
@@ -201,8 +206,26 @@ impl Platter {
             Some(fault) => fault.after -= 1,
             None => {}
         }
-        self.before.clear();
+        keep(self);
         Ok(())
+    }
+
+    fn keep_all(&mut self) {
+        self.before.clear();
+        self.appended.clear();
+    }
+
+    /// What was appended stands as it was appended, whatever became of it since.
+    fn keep_appends(&mut self) {
+        for (tree, key, value) in mem::take(&mut self.appended) {
+            let stands = self.trees.get(&tree).and_then(|tree| tree.get(&key));
+            let unchanged = stands.is_some_and(|stands| Arc::ptr_eq(stands, &value));
+            let Some(before) = self.before.get_mut(&tree) else { continue };
+            match unchanged {
+                true => drop(before.remove(&key)),
+                false => drop(before.insert(key, Some(value))),
+            }
+        }
     }
 }
 
@@ -222,6 +245,15 @@ impl Hold {
             newest if 0 < held && held < newest => Err(cause(MemoryError::Fenced { held, newest })),
             _ => Ok(platter),
         }
+    }
+
+    /// As long as a commit takes. What is simulated is a disk that takes its time, in the writer's own thread.
+    fn wait(&self) -> Result<(), Cause> {
+        let delay = self.platter()?.delay;
+        if !delay.is_zero() {
+            std::thread::sleep(delay);
+        }
+        Ok(())
     }
 
     fn platter(&self) -> Result<MutexGuard<'_, Platter>, Cause> {
@@ -250,12 +282,13 @@ impl Engine for MemoryEngine {
     }
 
     fn make_durable(&self) -> Result<(), Cause> {
-        let delay = self.hold.platter()?.delay;
-        if !delay.is_zero() {
-            // What is simulated is a disk that takes its time, in the writer's own thread.
-            std::thread::sleep(delay);
-        }
-        self.hold.platter()?.make_durable().map_err(cause)
+        self.hold.wait()?;
+        self.hold.platter()?.commit(Platter::keep_all).map_err(cause)
+    }
+
+    fn make_appends_durable(&self) -> Result<(), Cause> {
+        self.hold.wait()?;
+        self.hold.platter()?.commit(Platter::keep_appends).map_err(cause)
     }
 
     fn fence(&self, number: u64) -> Result<(), Cause> {
@@ -304,7 +337,9 @@ impl Tree for MemoryTree {
         let expected = last.map(|(key, _)| &key[..]) == after;
         if expected {
             platter.append().map_err(cause)?;
-            platter.set(&self.name, key.to_vec(), Some(Value::from(value)));
+            let value = Value::from(value);
+            platter.appended.push((self.name.clone(), key.to_vec(), Arc::clone(&value)));
+            platter.set(&self.name, key.to_vec(), Some(value));
         }
         Ok(expected)
     }

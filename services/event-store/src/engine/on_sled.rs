@@ -2,13 +2,17 @@
 //!
 //! # Durability
 //!
-//! [`SledEngine::make_durable`] is the only place where anything becomes durable, in two steps, each against its own crash:
+//! [`make_durable`] is the only place where anything in sled becomes durable, in two steps, each against its own crash:
 //!
 //! 1. `flush`: sled writes its buffers to the file and calls `sync_file_range`. Without it, **kill -9** loses what is
 //!    still in our memory. It does not survive a power cut: `sync_file_range` neither writes the file's metadata (its
 //!    size, above all) nor empties the cache of the disk.
 //! 2. `fdatasync` of `db`, sled's only data file: metadata that is needed to read it, and the disk's cache. Without it,
 //!    a **power cut** loses what was acknowledged. [`DurabilityLevel::ProcessCrash`] leaves this step out, and nothing else.
+//!
+//! The log is not in sled: its end is in [files of its own](super::tail), the rest in [packs](super::packs), which have an `fdatasync` of theirs;
+//! sled keeps where each block is. Packs are synced before sled is. So a commit of
+//! events alone ([`Engine::make_appends_durable`]) waits for nothing that others have written to sled.
 //!
 //! sled's periodic flusher runs too, but only because it is the one thread that cleans segments; nobody waits for it.
 //!
@@ -23,14 +27,19 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use super::{
     Engine, Item, Mark, Marked, Owned, Scan, Tree, Values,
     chunks::{Batch, Chunked, Pieces},
     mark::MarkFile,
+    packs::Packs,
+    syncing::Syncing,
+    tail::Tail,
 };
+use event_model::Sequence;
+
 use crate::{Cause, DurabilityLevel, StoreConfig, StoreError, layout, lock::Lock};
 
 /// sled's data file.
@@ -48,7 +57,9 @@ pub struct SledEngine {
     db: sled::Db,
     /// Those that are open, by name: who writes to one of them knows of all others who do.
     large: Mutex<HashMap<String, Arc<Chunked>>>,
-    data: File,
+    data: Arc<Data>,
+    /// The tree of the log, once it was opened.
+    log: OnceLock<(Arc<Tail>, Arc<Packs>)>,
     mark: Mutex<MarkFile>,
     durability: DurabilityLevel,
     _lock: Lock,
@@ -78,16 +89,68 @@ impl SledEngine {
         let data = File::options().write(true).open(path.join(DATA_FILE)).map_err(failed(path, "open sled's data"))?;
         sync_names(path).map_err(failed(path, "sync the directory"))?;
         let mark = Mutex::new(MarkFile::at(path));
+        let (data, log) = (Arc::new(Data { file: data, syncing: Syncing::default() }), OnceLock::new());
         Ok(Self {
             path: path.clone(),
             db,
             large: Mutex::default(),
             data,
+            log,
             mark,
             durability: config.durability,
             _lock: lock,
         })
     }
+
+    /// The log: its end beside sled, the rest in it.
+    fn log(&self, tree: sled::Tree) -> Result<Arc<Tail>, Cause> {
+        if let Some((log, _)) = self.log.get() {
+            return Ok(Arc::clone(log));
+        }
+        let (db, data, durability) = (self.db.clone(), Arc::clone(&self.data), self.durability);
+        let firm = durability == DurabilityLevel::PowerLoss;
+        let below = Arc::new(Packs::open(&self.path, Arc::new(Chunked::new(Box::new(tree))), firm)?);
+        let packs = Arc::clone(&below);
+        let settle = Box::new(move |needed: bool| match needed || !packs.unused().is_empty() {
+            true => make_durable(&db, &data, Some(&packs), durability),
+            false => Ok(()),
+        });
+        let marked = Some(self.marked()?.firmly_up_to()).filter(|last| *last > Sequence::START);
+        let marked = marked.map(layout::block_key);
+        let log = Arc::new(Tail::open(&self.path, Arc::new(Arc::clone(&below)), marked, settle)?);
+        if below.has_strays() {
+            // They go when the store is open: then it has reached its mark, too.
+            match log.is_gapless()? {
+                true => below.let_go(),
+                false => tracing::warn!("the log has a gap; packs that nothing points to stay"),
+            }
+        }
+        Ok(Arc::clone(&self.log.get_or_init(|| (log, below)).0))
+    }
+
+    fn sync_tail(&self) -> Result<(), Cause> {
+        self.log.get().map_or(Ok(()), |(log, _)| log.sync(self.durability == DurabilityLevel::PowerLoss))
+    }
+}
+
+/// sled's data file.
+struct Data {
+    file: File,
+    syncing: Syncing,
+}
+
+/// See the head of this file.
+fn make_durable(db: &sled::Db, data: &Data, packs: Option<&Packs>, durability: DurabilityLevel) -> Result<(), Cause> {
+    // Before the pointers to it.
+    packs.map_or(Ok(()), Packs::sync)?;
+    let unused = packs.map(Packs::unused).unwrap_or_default();
+    // Prevents the loss by kill -9: out of our memory.
+    db.flush().map_err(cause)?;
+    if durability == DurabilityLevel::PowerLoss {
+        // Prevents the loss by a power cut: out of the memories of the kernel and the disk.
+        data.syncing.turn(|| data.file.sync_data().map_err(cause))?;
+    }
+    packs.map_or(Ok(()), |packs| packs.free(&unused))
 }
 
 impl Engine for SledEngine {
@@ -95,6 +158,7 @@ impl Engine for SledEngine {
         let tree = self.db.open_tree(name).map_err(cause)?;
         Ok(match values {
             Values::Small => Arc::new(tree),
+            Values::Large if name == layout::LOG_TREE => Arc::new(self.log(tree)?),
             Values::Large => {
                 let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
                 let chunked = large.entry(name.to_owned()).or_insert_with(|| Arc::new(Chunked::new(Box::new(tree))));
@@ -105,13 +169,12 @@ impl Engine for SledEngine {
 
     /// See the head of this file.
     fn make_durable(&self) -> Result<(), Cause> {
-        // Prevents the loss by kill -9: out of our memory.
-        self.db.flush().map_err(cause)?;
-        match self.durability {
-            // Prevents the loss by a power cut: out of the memories of the kernel and the disk.
-            DurabilityLevel::PowerLoss => self.data.sync_data().map_err(cause),
-            DurabilityLevel::ProcessCrash => Ok(()),
-        }
+        self.sync_tail()?;
+        make_durable(&self.db, &self.data, self.log.get().map(|(_, packs)| &**packs), self.durability)
+    }
+
+    fn make_appends_durable(&self) -> Result<(), Cause> {
+        self.sync_tail()
     }
 
     fn mark(&self, mark: &Mark, firmly: bool) -> Result<(), Cause> {

@@ -18,7 +18,7 @@ use crate::{
 on_each_engine!(
     a_damaged_block_is_found_at_its_sequence,
     a_missing_or_a_cut_block_is_found_at_its_sequence,
-    a_lost_piece_of_a_large_block_is_found_at_its_sequence,
+    a_lost_pointer_and_a_damaged_pack_are_found_at_their_sequence,
     a_block_of_another_sequence_is_found_even_when_it_is_whole,
     an_event_that_was_altered_with_all_its_digests_breaks_the_chain,
     a_forged_body_that_is_no_event_is_found_by_verifying,
@@ -89,14 +89,34 @@ async fn a_missing_or_a_cut_block_is_found_at_its_sequence(place: Place) {
     }
 }
 
-async fn a_lost_piece_of_a_large_block_is_found_at_its_sequence(place: Place) {
-    let Place::Sled(_) = place else { return };
-    for number in 0..3 {
-        let store = damaged(&place.other(), |_| ()).await;
-        let pieces = store.engine().tree(layout::LOG_TREE, Values::Small).expect("a tree");
-        remove(&*pieces, &layout::chunk_key(&key(4), number));
-        assert_found_at(&store, 4).await;
-    }
+async fn a_lost_pointer_and_a_damaged_pack_are_found_at_their_sequence(place: Place) {
+    let Place::Sled(directory) = &place else { return };
+    let store = damaged(&place, |tree| tree.settle(&key(5)).expect("settled")).await;
+    let pack = directory.path().join("pack.0000000001");
+    let content = std::fs::read(&pack).expect("the pack");
+    // The fourth event takes nearly all of it.
+    let middle = content.len() / 2;
+    let mut flipped = content.clone();
+    flipped[middle] ^= 1;
+    std::fs::write(&pack, &flipped).expect("written");
+    assert_found_at(&store, 4).await;
+    std::fs::write(&pack, &content[..middle]).expect("cut");
+    assert!(is_corrupt(store.event(Sequence(4)).await, 4));
+    std::fs::write(&pack, &content).expect("whole again");
+    drop(store);
+
+    let pointers = place.engine().tree(layout::LOG_TREE, Values::Small).expect("a tree");
+    remove(&*pointers, &layout::chunk_key(&key(4), 0));
+    drop(pointers);
+    without_tail(directory);
+    assert_found_at(&place.open(), 4).await;
+}
+
+/// Whoever lost something below has it no more where it was before either.
+fn without_tail(directory: &tempfile::TempDir) {
+    let files = std::fs::read_dir(directory.path()).expect("listed").map(|file| file.expect("a file").path());
+    let is_tail = |path: &std::path::PathBuf| path.to_string_lossy().contains("/tail.");
+    files.filter(is_tail).for_each(|path| std::fs::remove_file(path).expect("removed"));
 }
 
 /// The block of `sequence`, changed and put back with a digest that is right.
@@ -157,11 +177,26 @@ async fn a_log_whose_end_is_damaged_does_not_open(place: Place) {
     let reopened = async |damage: fn(&dyn Tree)| {
         let place = place.other();
         drop(damaged(&place, damage).await);
+        if let Place::Sled(directory) = &place {
+            without_tail(directory);
+        }
         place.try_open().map(drop)
     };
-    assert!(is_corrupt(reopened(|tree| insert(tree, &key(5), b"x")).await, 5));
-    assert!(is_corrupt(reopened(|tree| insert(tree, &key(6), b"stray")).await, 6));
-    let stray = reopened(|tree| insert(tree, b"stray", b"x")).await;
+    let last = reopened(|tree| {
+        tree.settle(&key(5)).expect("settled");
+        insert(tree, &key(5), b"x");
+    });
+    assert!(is_corrupt(last.await, 5));
+    let stray = reopened(|tree| {
+        tree.settle(&key(5)).expect("settled");
+        insert(tree, &key(6), b"stray");
+    });
+    assert!(is_corrupt(stray.await, 6));
+    let stray = reopened(|tree| {
+        tree.settle(&key(5)).expect("settled");
+        insert(tree, b"stray", b"x");
+    });
+    let stray = stray.await;
     assert!(matches!(stray, Err(StoreError::CorruptValue { place: "log", .. })), "{stray:?}");
 }
 
@@ -254,8 +289,8 @@ async fn data_of_a_later_version_is_refused_and_left_as_it_is(place: Place) {
     set(layout::FORMAT + 1);
     for _ in 0..2 {
         let error = place.try_open().map(drop).expect_err("refused");
-        assert!(matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. }), "{error:?}");
-        assert!(error.to_string().contains("has format 3; this version knows formats up to 2"), "{error}");
+        assert!(matches!(error, StoreError::NewerFormat { found: 4, known: 3, .. }), "{error:?}");
+        assert!(error.to_string().contains("has format 4; this version knows formats up to 3"), "{error}");
     }
     set(layout::FORMAT);
     place.open();
@@ -279,8 +314,10 @@ async fn what_an_interrupted_start_left_does_not_stop_the_next() {
 /// Copies the files of a closed store into a new directory.
 fn copied(from: &tempfile::TempDir) -> tempfile::TempDir {
     let to = directory();
-    for name in ["db", "conf", "MARK"] {
-        std::fs::copy(from.path().join(name), to.path().join(name)).expect("copied");
+    for file in std::fs::read_dir(from.path()).expect("listed").map(|entry| entry.expect("an entry").path()) {
+        if file.is_file() && !file.ends_with("LOCK") {
+            std::fs::copy(&file, to.path().join(file.file_name().expect("a name"))).expect("copied");
+        }
     }
     to
 }
@@ -317,4 +354,27 @@ async fn a_store_that_lost_its_end_says_so_instead_of_opening() {
     // Whoever takes the loss removes the mark.
     std::fs::remove_file(short.path().join("MARK")).expect("removed");
     assert_eq!(all(&open(&short).expect("the store opens")).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_commit_that_is_damaged_in_its_middle_keeps_what_is_behind_the_damage() {
+    let directory = directory();
+    let open = || EventStore::open(&StoreConfig::at(directory.path())).expect("the store opens");
+    let store = open();
+    store.append(drafts("R", 5)).await.expect("appended");
+    let large = |i: usize| draft(&format!("S{i}"), 1, json!({"text": noise(5 * layout::MAX_VALUE_BYTES)}));
+    store.append((0..3).map(large).collect()).await.expect("appended, as three blocks");
+    drop(store);
+    let tail = directory.path().join("tail.0000000001");
+    let mut content = std::fs::read(&tail).expect("the tail");
+    let end = content.iter().rposition(|byte| *byte != 0).expect("not empty");
+    content[end - 8 * layout::MAX_VALUE_BYTES] ^= 1;
+    std::fs::write(&tail, &content).expect("written");
+    for _ in 0..2 {
+        let store = open();
+        assert!(is_corrupt(store.verify(|_| ()).await, 7));
+        assert_eq!(store.read_after(Sequence(7), 9).await.expect("readable").len(), 1);
+        drop(store);
+        assert!(std::fs::read(&tail).expect("the tail") == content, "nothing of it is overwritten");
+    }
 }

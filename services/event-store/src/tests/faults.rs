@@ -225,8 +225,6 @@ async fn run(steps: Vec<Step>) {
                 match store.append(drafts).await {
                     Ok(events) => {
                         model.acknowledged.extend(events);
-                        // A relaxed value before it is durable with it.
-                        model.values = model.values.split_off(model.values.len() - 1);
                         false
                     }
                     Err(_) => {

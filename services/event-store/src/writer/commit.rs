@@ -10,9 +10,9 @@ use std::{
 use event_model::{Revision, Sequence};
 use tokio::sync::watch;
 
-use super::{Packers, ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite};
+use super::{ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite};
 use crate::{
-    Durability, StoreError, StoredEvent, TableName,
+    Cause, Durability, StoreError, StoredEvent, TableName,
     block::Block,
     engine::{Engine, Mark},
     fold::{EntityKey, Fold, Unfolded},
@@ -44,7 +44,6 @@ pub struct Committer {
     tables: Arc<Tables>,
     lease: Arc<Lease>,
     engine: Arc<dyn Engine>,
-    packers: Packers,
     relaxed_flush: Option<Duration>,
     publish: watch::Sender<Sequence>,
     poison: Poison,
@@ -122,7 +121,6 @@ impl Committer {
             tables,
             lease,
             engine,
-            packers: Packers::new()?,
             relaxed_flush,
             publish,
             poison,
@@ -282,7 +280,10 @@ impl Committer {
         let outcome = match round.failed.take() {
             Some(failed) => Err(failed),
             None if nothing_to_sync => Ok(()),
-            None => self.write(&mut round.blocks, round.events),
+            None => {
+                let waits_for_tables = round.waiting.iter().any(|waiting| !matches!(waiting, Waiting::Append(..)));
+                self.write(&mut round.blocks, round.events, waits_for_tables)
+            }
         };
         match &outcome {
             Ok(()) => round.changed.iter().for_each(|name| self.tables.table(*name).notify()),
@@ -306,22 +307,25 @@ impl Committer {
         self.marked = Some(Instant::now());
     }
 
-    /// Steps 1 to 4 of a round; see the head of [`super`].
-    fn write(&mut self, blocks: &mut [Block], events: Vec<(EntityKey, Unfolded)>) -> Result<(), StoreError> {
+    /// Steps 1 to 4 of a round; see the head of [`super`]. What nobody waits for need not become durable with it: `all` says
+    /// whether somebody waits for more than the log.
+    fn write(&mut self, blocks: &mut [Block], events: Vec<(EntityKey, Unfolded)>, all: bool) -> Result<(), StoreError> {
         self.lease.check()?;
         let mut tail = self.tail;
         let commit = blocks.last().map_or(tail.last, |block| block.header.last);
         blocks.iter_mut().for_each(|block| block.header.commit = commit);
-        for (block, sealed) in blocks.iter().zip(self.packers.seal(blocks)?) {
-            self.log.append(tail.last, block.header.last, &sealed)?;
+        for block in blocks.iter() {
+            self.log.append(tail.last, block.header.last, &block.seal_plain())?;
             tail = Tail::of(&block.header);
         }
-        self.sync()?;
+        if all {
+            self.sync()?;
+        } else {
+            self.engine.make_appends_durable().map_err(not_durable)?;
+        }
         if tail != self.tail {
             self.tail = tail;
             self.fold.add(events);
-            // The states need not be durable, but so there is little to fold after a crash.
-            self.relaxed_since = Some(Instant::now());
             self.publish.send_replace(tail.last);
         }
         Ok(())
@@ -332,7 +336,7 @@ impl Committer {
             self.changes += 1;
             self.log.note(layout::CHANGES_KEY, Sequence(self.changes))?;
         }
-        self.engine.make_durable().map_err(|source| StoreError::Commit { step: "make the writes durable", source })?;
+        self.engine.make_durable().map_err(not_durable)?;
         self.relaxed_since = None;
         Ok(())
     }
@@ -357,6 +361,10 @@ impl Committer {
         self.poison.spread(failed);
         self.relaxed_since = None;
     }
+}
+
+fn not_durable(source: Cause) -> StoreError {
+    StoreError::Commit { step: "make the writes durable", source }
 }
 
 /// Whether `event` continues its entity, which is at `revision`, at the sequence `next`.

@@ -79,6 +79,22 @@ impl Damage {
         }
     }
 
+    /// Takes back what was done [in place](Self::in_place) to a file that held `content`.
+    pub fn take_back(self, path: &Path, content: &Content) -> io::Result<()> {
+        let (from, to) = match self.hurt {
+            Hurt::Bit(bit) => (bit / 8, bit / 8 + 1),
+            Hurt::Page(page) => (page * PAGE as u64, (page + 1) * PAGE as u64),
+            Hurt::Cut(at) => (at, content.len),
+        };
+        let file = File::options().write(true).open(path)?;
+        let held = content.bytes.len() as u64;
+        file.write_all_at(&content.bytes[from.min(held) as usize..to.min(held) as usize], from)?;
+        if matches!(self.hurt, Hurt::Bit(_)) && from >= held {
+            file.write_all_at(&[0], from)?;
+        }
+        file.set_len(content.len)
+    }
+
     /// `content` with the damage done.
     pub fn to(self, content: &Content) -> Content {
         let mut hurt = content.clone();
@@ -134,6 +150,22 @@ mod tests {
             let damage = Damage { file: 2, hurt };
             damage.in_place(&path, db.bytes.len() as u64).expect("damaged");
             assert!(std::fs::read(&path).expect("readable") == damage.to(db).bytes, "{hurt:?}");
+        }
+    }
+
+    #[test]
+    fn a_damage_that_is_taken_back_leaves_the_file_as_it_was() {
+        let (folder, db) = (tempfile::tempdir().expect("a folder"), &files()[2]);
+        let path = folder.path().join("db");
+        std::fs::write(&path, &db.bytes).expect("written");
+        File::options().write(true).open(&path).and_then(|file| file.set_len(db.len)).expect("extended");
+        let whole = std::fs::read(&path).expect("readable");
+        let pages = [1, 2, 4].map(Hurt::Page);
+        for hurt in [Hurt::Bit(8 * 5000 + 3), Hurt::Bit(8 * 15_000), Hurt::Cut(100)].into_iter().chain(pages) {
+            let damage = Damage { file: 2, hurt };
+            damage.in_place(&path, db.bytes.len() as u64).expect("damaged");
+            damage.take_back(&path, db).expect("taken back");
+            assert!(std::fs::read(&path).expect("readable") == whole, "{hurt:?}");
         }
     }
 

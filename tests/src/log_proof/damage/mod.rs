@@ -1,4 +1,5 @@
-//! Damage: bits, pages and ends of files of a small store, each in a copy of its own.
+//! Damage: bits, pages and ends of files of a small store. One in ten in a copy of its own, any file of it, which is opened then; the others
+//! in the packs and the tail of a copy that is open, which are read again for each.
 //!
 //! Whatever is damaged, the store says so, when it opens or when what was damaged is read, or it gives everything as it was.
 //! It never panics and never gives anything else. Many damages run in one process, several processes at once: a process that
@@ -25,7 +26,7 @@ use tokio::{
 use worker::Seen;
 
 /// Damages that one process does before another takes its place: whatever an engine leaks stays small.
-const DAMAGES_PER_PROCESS: u64 = 2_000;
+const DAMAGES_PER_PROCESS: u64 = 10_000;
 /// Looking at one damage takes milliseconds. One that takes longer than this is a process that hangs.
 const HANGS: Duration = Duration::from_secs(60);
 /// How often that is looked at.

@@ -10,18 +10,21 @@ use std::{
 };
 
 use anyhow::Result;
+use event_store::EventStore;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    hurt::{Content, Damage, Hurt, PAGE},
-    small::{Harm, SMALL, Shape, Truth, WIDE, contents},
+    hurt::{Content, Damage},
+    small::{Harm, SMALL, Truth, config, contents},
 };
 
-/// One damage in so many is done to a store that is open already, where its engine reads on from its file: opening reads a
-/// file from end to end, so of what is damaged before, little is ever met by a reader.
-const LATE_ONE_IN: u64 = 10;
-/// The file that is damaged under an open store. Nothing reads the others then.
-const LATE_FILE: &str = "db";
+/// One damage in so many is met by a start: it is done to a copy that is opened then, which takes milliseconds. The others are done to a store
+/// that is open, which reads what is asked for from its files each time, and are taken back.
+const OPENED_ONE_IN: u64 = 10;
+/// The log of an open store is read from end to end; after one damage in so many it is verified, and read event by event, too.
+const SINGLY_ONE_IN: u64 = 8;
+/// How the names of the files begin that an open store reads from. What sled keeps is in memory by then.
+const READ_FILES: [&str; 2] = ["pack.", "tail."];
 
 /// What was seen, by count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,67 +54,71 @@ pub async fn run(folder: &Path, numbers: std::ops::Range<u64>, progress: &Path) 
     panic::set_hook(Box::new(|panic| {
         PANIC.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| panic.to_string());
     }));
-    let small = Template::make(folder.join("small"), SMALL).await?;
-    let mut wide = Template::make(folder.join("wide"), WIDE).await?;
-    wide.files.retain(|file| file.name == LATE_FILE);
+    let template = Template::make(folder.join("small")).await?;
+    let open = Open::of(&template, folder.join("open"))?;
     let progress = File::create(progress)?;
     let mut seen = Seen::default();
     for number in numbers {
         progress.write_all_at(&number.to_be_bytes(), 0)?;
-        let copy = folder.join(format!("copy-{number}"));
-        let late = number % LATE_ONE_IN == 0;
-        let template = if late { &wide } else { &small };
-        let damage = Damage::draw(number, &template.files);
+        let late = number % OPENED_ONE_IN != 0;
+        let files = if late { &open.files } else { &template.files };
+        let damage = Damage::draw(number, files);
         let outcome = match late {
-            true => template.damaged_when_open(&copy, damage).await,
-            false => template.damaged(&copy, damage).await,
+            true => open.damaged(&template.truth, damage, number % SINGLY_ONE_IN == 1).await,
+            false => template.damaged(&folder.join(format!("copy-{number}")), damage).await,
         };
-        // An engine that was refused lets go of its files a moment later; their names may go now.
-        fs::remove_dir_all(&copy)?;
         seen.late += u64::from(late);
-        seen.note(number, damage, &template.files, outcome);
+        seen.note(number, damage, files, outcome);
     }
     Ok(seen)
 }
 
 /// A store that copies are made of.
 struct Template {
-    folder: PathBuf,
     truth: Truth,
-    /// All of them.
-    names: Vec<String>,
-    /// Those that are damaged.
     files: Vec<Content>,
 }
 
 impl Template {
-    async fn make(folder: PathBuf, shape: Shape) -> Result<Self> {
-        let truth = Truth::make(&folder, shape).await?;
-        let files = contents(&folder)?;
-        let names = files.iter().map(|file| file.name.clone()).collect();
-        Ok(Self { folder, truth, names, files })
+    async fn make(folder: PathBuf) -> Result<Self> {
+        let truth = Truth::make(&folder, SMALL).await?;
+        Ok(Self { truth, files: contents(&folder)? })
     }
 
     /// A copy that is damaged, and then opened.
     async fn damaged(&self, copy: &Path, damage: Damage) -> Result<Harm> {
-        write(copy, &self.files, damage)?;
-        self.truth.compare(copy, || Ok(())).await
+        write(copy, &self.files, Some(damage))?;
+        let harm = self.truth.compare(copy).await;
+        // An engine that was refused lets go of its files a moment later; their names may go now.
+        fs::remove_dir_all(copy)?;
+        harm
+    }
+}
+
+/// A copy that stays open.
+struct Open {
+    store: EventStore,
+    folder: PathBuf,
+    /// Those that are damaged.
+    files: Vec<Content>,
+}
+
+impl Open {
+    fn of(template: &Template, folder: PathBuf) -> Result<Self> {
+        write(&folder, &template.files, None)?;
+        let store = EventStore::open(&config(&folder))?;
+        let mut files = contents(&folder)?;
+        files.retain(|file| READ_FILES.iter().any(|name| file.name.starts_with(name)));
+        Ok(Self { store, folder, files })
     }
 
-    /// A copy that is opened, and then damaged.
-    async fn damaged_when_open(&self, copy: &Path, damage: Damage) -> Result<Harm> {
-        fs::create_dir(copy)?;
-        for name in &self.names {
-            fs::copy(self.folder.join(name), copy.join(name))?;
-        }
+    async fn damaged(&self, truth: &Truth, damage: Damage, singly: bool) -> Result<Harm> {
         let content = &self.files[damage.file];
-        // A file that shrinks under its reader is nothing that a disk does.
-        let damage = match damage.hurt {
-            Hurt::Cut(at) => Damage { hurt: Hurt::Page(at / PAGE as u64), ..damage },
-            _ => damage,
-        };
-        let file = copy.join(&content.name);
-        self.truth.compare(copy, || Ok(damage.in_place(&file, content.bytes.len() as u64)?)).await
+        let file = self.folder.join(&content.name);
+        damage.in_place(&file, content.bytes.len() as u64)?;
+        let harm = truth.compare_log(&self.store, singly).await;
+        damage.take_back(&file, content)?;
+        harm
     }
 }
 
@@ -154,16 +161,11 @@ impl Seen {
 }
 
 /// Writes the files, one of them damaged, into the new folder `copy`. What is zero at the end is a hole.
-fn write(copy: &Path, files: &[Content], damage: Damage) -> Result<()> {
+fn write(copy: &Path, files: &[Content], damage: Option<Damage>) -> Result<()> {
     fs::create_dir(copy)?;
     for (at, content) in files.iter().enumerate() {
-        let hurt;
-        let content = if at == damage.file {
-            hurt = damage.to(content);
-            &hurt
-        } else {
-            content
-        };
+        let hurt = damage.filter(|damage| damage.file == at).map(|damage| damage.to(content));
+        let content = hurt.as_ref().unwrap_or(content);
         let mut file = File::create(copy.join(&content.name))?;
         file.write_all(&content.bytes)?;
         file.set_len(content.len)?;
