@@ -17,6 +17,7 @@ mod sender;
 mod shared;
 pub mod signature;
 mod supervisor;
+mod way;
 mod wire;
 
 use std::sync::Arc;

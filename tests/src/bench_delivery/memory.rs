@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub async fn measured(program: &Path) -> Result<f64> {
     let mut process = Running::start(program, &[ROLE])?;
     let line = process.line_with("peak_mib", LIMIT).await?;
+    // It takes its receiver with it.
+    process.ended(LIMIT).await?;
     line.rsplit(' ').next().and_then(|word| word.parse().ok()).with_context(|| format!("a number in {line:?}"))
 }
 

@@ -1,15 +1,21 @@
 //! What starts, and under which conditions: the endpoint's health, the pace, a pass of the gate, and that not too much is
 //! done and not on disk.
 
-use std::sync::Arc;
+use std::{future::pending, panic::resume_unwind, sync::Arc};
 
 use change_engine::delivery::{Admission, Start};
 use event_model::delivery::Payload;
 use jiff::Timestamp;
+use tokio::{task::JoinError, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::error;
 
 use super::{Courier, Sent};
 use crate::{error::CourierError, format::Content, gate::Pass};
+
+/// Attempts that run within the courier's own task, which is cheapest. A courier that has more of them in flight has more to
+/// do than one processor may be good for.
+const WITHIN: usize = 16;
 
 impl Courier {
     pub(super) async fn start_what_may(&mut self) -> Result<(), CourierError> {
@@ -30,7 +36,7 @@ impl Courier {
                 break;
             }
             let Some(pass) = self.next_pass() else { return Ok(()) };
-            if let Err(at) = self.pace.take() {
+            if let Err(at) = self.give_way().and_then(|()| self.pace.take()) {
                 self.paced_until = Some(at);
                 return Ok(());
             }
@@ -42,8 +48,18 @@ impl Courier {
         Ok(())
     }
 
+    /// Lets those go first who are not behind, if this courier is.
+    fn give_way(&self) -> Result<(), Instant> {
+        if self.behind {
+            return self.shared.way.begins_old();
+        }
+        self.shared.way.begins_new();
+        Ok(())
+    }
+
     async fn probe(&mut self, at: Timestamp, now: Timestamp) -> Result<(), CourierError> {
-        if at > now {
+        let is_asked = self.outbox.has_fresh_test();
+        if at > now && (!is_asked || self.outbox.is_flying()) {
             (self.held_until, self.pass, self.in_line) = (Some(at), None, None);
             return Ok(());
         }
@@ -51,7 +67,8 @@ impl Courier {
             return Ok(());
         }
         let Some(pass) = self.next_pass() else { return Ok(()) };
-        match self.outbox.probe(now) {
+        let start = if is_asked { self.outbox.probe_by_test(now) } else { self.outbox.probe(now) };
+        match start {
             Some(start) => self.send(start, pass, true).await,
             None => Ok(()),
         }
@@ -99,10 +116,22 @@ impl Courier {
             return Ok(());
         };
         let (shared, target) = (Arc::clone(&self.shared), Arc::clone(&self.target));
-        self.sends.spawn(async move {
+        let attempt = async move {
             let answer = shared.gate.under(pass, shared.sender.send(&target, &id, content)).await;
             Sent { start, logged_at, answer, is_probe }
-        });
+        };
+        self.sends.push(if self.sends.len() < WITHIN { Box::pin(attempt) } else { Box::pin(beside(attempt)) });
         Ok(())
+    }
+}
+
+/// `attempt` in a task of its own, which ends with the answer's being dropped. Its panic is one of the courier: the supervisor
+/// logs it and starts anew.
+async fn beside(attempt: impl Future<Output = Sent> + Send + 'static) -> Sent {
+    match AbortOnDropHandle::new(tokio::spawn(attempt)).await.map_err(JoinError::try_into_panic) {
+        Ok(sent) => sent,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime ends, and this with it.
+        Err(Err(_cancelled)) => pending().await,
     }
 }
