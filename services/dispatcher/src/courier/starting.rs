@@ -1,21 +1,16 @@
 //! What starts, and under which conditions: the endpoint's health, the pace, a pass of the gate, and that not too much is
 //! done and not on disk.
 
-use std::{future::pending, panic::resume_unwind, sync::Arc};
+use std::sync::Arc;
 
 use change_engine::delivery::{Admission, Start};
 use event_model::delivery::Payload;
 use jiff::Timestamp;
-use tokio::{task::JoinError, time::Instant};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::time::Instant;
 use tracing::error;
 
 use super::{Courier, Sent};
 use crate::{error::CourierError, format::Content, gate::Pass};
-
-/// Attempts that run within the courier's own task, which is cheapest. A courier that has more of them in flight has more to
-/// do than one processor may be good for.
-const WITHIN: usize = 16;
 
 impl Courier {
     pub(super) async fn start_what_may(&mut self) -> Result<(), CourierError> {
@@ -50,7 +45,7 @@ impl Courier {
 
     /// Lets those go first who are not behind, if this courier is.
     fn give_way(&self) -> Result<(), Instant> {
-        if self.behind {
+        if self.outbox.oldest_open().is_some_and(|oldest| oldest <= self.old_to) {
             return self.shared.way.begins_old();
         }
         self.shared.way.begins_new();
@@ -116,22 +111,10 @@ impl Courier {
             return Ok(());
         };
         let (shared, target) = (Arc::clone(&self.shared), Arc::clone(&self.target));
-        let attempt = async move {
+        self.sends.push(Box::pin(async move {
             let answer = shared.gate.under(pass, shared.sender.send(&target, &id, content)).await;
             Sent { start, logged_at, answer, is_probe }
-        };
-        self.sends.push(if self.sends.len() < WITHIN { Box::pin(attempt) } else { Box::pin(beside(attempt)) });
+        }));
         Ok(())
-    }
-}
-
-/// `attempt` in a task of its own, which ends with the answer's being dropped. Its panic is one of the courier: the supervisor
-/// logs it and starts anew.
-async fn beside(attempt: impl Future<Output = Sent> + Send + 'static) -> Sent {
-    match AbortOnDropHandle::new(tokio::spawn(attempt)).await.map_err(JoinError::try_into_panic) {
-        Ok(sent) => sent,
-        Err(Ok(panic)) => resume_unwind(panic),
-        // The runtime ends, and this with it.
-        Err(Err(_cancelled)) => pending().await,
     }
 }
