@@ -54,10 +54,10 @@ bench-start: ## seconds from process start to verified deliveries, and from Ctrl
 	$(CARGO) build --locked -p expensewire -p tests
 	$(CARGO) run --locked --quiet -p tests --bin bench_start
 
-bench-delivery: ## deliveries to 1, 10 and 100 subscriptions beside a bare client that posts the same bytes; delay, disk and memory
+bench-delivery: ## deliveries to 1, 10 and 100 subscriptions beside a bare client that posts the same bytes; delay, disk and memory; fails when a bound does not hold
 	$(CARGO) run --release --locked --quiet -p tests --bin bench_delivery
 
-bench-fairness: ## delay of 1,000 healthy subscriptions beside 100 that hang and one that catches up, and without them
+bench-fairness: ## delay of 1,000 healthy subscriptions beside 100 that hang and one that catches up, and without them; fails when a bound does not hold
 	$(CARGO) run --release --locked --quiet -p tests --bin bench_fairness
 
 bench-kills: ## the dispatcher killed (-9) 200 times while 50 subscriptions, a fifth flaky, receive 20,000 events; fails when a bound does not hold

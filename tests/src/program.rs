@@ -46,6 +46,11 @@ impl Running {
         found.await.with_context(|| format!("no line with {wanted:?} within {limit:?}"))?
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        timeout(limit, self.child.wait()).await.with_context(|| format!("no end within {limit:?}"))?.context("waiting")
+    }
+
     /// Kills it (-9) and waits until it is gone.
     pub async fn killed(mut self) -> Result<()> {
         self.child.kill().await.context("killing")
@@ -56,6 +61,6 @@ impl Running {
         let id = self.child.id().context("the program has ended already")?;
         let sent = Command::new("kill").args(["-INT", &id.to_string()]).status().await?;
         ensure!(sent.success(), "no signal could be sent");
-        timeout(limit, self.child.wait()).await.with_context(|| format!("no end within {limit:?}"))?.context("waiting")
+        self.ended(limit).await
     }
 }

@@ -103,8 +103,8 @@ const ITEM_OVERHEAD_BYTES: usize = 900;
 
 /// What a courier finds.
 pub(crate) enum Found {
-    /// These are wanted; everything else up to `up_to` is not.
-    Items { items: Vec<Arc<Item>>, up_to: Sequence },
+    /// These are wanted; everything else up to `up_to` is not. `old`: the newest part of the log begins later.
+    Items { items: Vec<Arc<Item>>, up_to: Sequence, old: bool },
     /// Nothing that is wanted follows up to here; the bell rings when something does.
     CaughtUp(Sequence),
 }
@@ -235,7 +235,7 @@ impl Ticket {
         }
         let page = self.feed.pages.page_after(after).await?;
         let (items, up_to) = page.wanted(after, page.end(), room, |item| self.wants(item));
-        Ok(Found::Items { items, up_to })
+        Ok(Found::Items { items, up_to, old: true })
     }
 
     fn wants(&self, item: &Item) -> bool {

@@ -19,6 +19,7 @@ pub mod signature;
 pub mod single;
 mod supervisor;
 mod trace;
+mod way;
 mod wire;
 
 use std::sync::Arc;

@@ -1,9 +1,16 @@
 //! What this process has used so far, from `/proc/self`.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result};
+use tokio::time::sleep;
 
 /// Clock ticks a second in `/proc`: 100 on every Linux that there is (`USER_HZ`).
 const TICKS_PER_S: f64 = 100.0;
+/// The store writes what it holds back within half a second.
+const AT_REST: Duration = Duration::from_millis(700);
+/// Longest such wait.
+const REST_LIMIT: Duration = Duration::from_secs(20);
 
 /// Processor and disk used since the start.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +34,20 @@ impl Usage {
     /// What was used since `before`.
     pub fn since(self, before: Self) -> Self {
         Self { cpu_s: self.cpu_s - before.cpu_s, disk_bytes: self.disk_bytes - before.disk_bytes }
+    }
+}
+
+/// Waits until nothing was written for a while: what the store does for earlier work is not counted as that of the next.
+pub async fn rest() -> Result<()> {
+    let began = Instant::now();
+    let mut before = Usage::now()?;
+    loop {
+        sleep(AT_REST).await;
+        let now = Usage::now()?;
+        if now.disk_bytes == before.disk_bytes || began.elapsed() > REST_LIMIT {
+            return Ok(());
+        }
+        before = now;
     }
 }
 

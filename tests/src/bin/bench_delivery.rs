@@ -1,25 +1,36 @@
 //! Deliveries to 1, 10 and 100 subscriptions beside a bare client that posts the same bytes to the same receiver in the
-//! same run: a JSON line for each, then one for delay and memory. `--events` makes it shorter.
+//! same run: a JSON line for each, then one for delay and memory, and one for each bound; fails when one does not hold.
+//! `--events` makes it shorter.
 
-use std::{
-    env,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use event_model::{Sequence, Subscription};
 use serde_json::json;
 use tests::bench_delivery::{
     bare, memory,
     receiver::{self, Receipt, Receiver, now_ns},
     stage::{self, Stage},
-    usage::Usage,
+    usage::{self, Usage},
+    verdict::{Verdict, two},
 };
 use tokio::time::interval;
 
 const EVENTS: usize = 20_000;
 /// Deliveries in one measurement at the most: 100 subscriptions get fewer events each.
 const MAX_DELIVERIES: usize = 400_000;
+/// Deliveries a second over those of the bare client, with fewer than ten subscriptions.
+const VS_BARE_ALONE: f64 = 0.7;
+/// The same with ten or more.
+const VS_BARE: f64 = 0.8;
+/// Processor time over that of the bare client.
+const CPU_VS_BARE: f64 = 1.4;
+/// Bytes written to disk per delivery.
+const DISK_BYTES: f64 = 64.0;
+/// From the durable append to the receipt, above the bare client's time, at the 99th percentile.
+const P99_OVER_BARE_MS: f64 = 2.0;
+/// Peak memory with 10,000 subscriptions.
+const PEAK_MIB: f64 = 150.0;
 const LIMIT: Duration = Duration::from_secs(600);
 /// Events of the measurement of the delay, and the pause between them: 50 a second.
 const SLOW_EVENTS: usize = 500;
@@ -42,8 +53,9 @@ fn main() -> Result<()> {
 
 async fn all(program: PathBuf, events: usize) -> Result<()> {
     let receiver = Receiver::start(&program).await?;
+    let mut verdict = Verdict::of("delivery");
     for subscriptions in [1, 10, 100] {
-        full_speed(&receiver, subscriptions, events.min(MAX_DELIVERIES / subscriptions)).await?;
+        full_speed(&receiver, subscriptions, events.min(MAX_DELIVERIES / subscriptions), &mut verdict).await?;
     }
     let (ours_ms, bare_ms) = delay(&receiver).await?;
     let peak_mib = memory::measured(&program).await?;
@@ -52,11 +64,10 @@ async fn all(program: PathBuf, events: usize) -> Result<()> {
         "p99_over_bare_ms": two(ours_ms - bare_ms), "peak_mib_10k_subscriptions": two(peak_mib),
     });
     println!("{line}");
+    verdict.at_most("p99_over_bare_ms", ours_ms - bare_ms, P99_OVER_BARE_MS);
+    verdict.at_most("peak_mib_10k_subscriptions", peak_mib, PEAK_MIB);
+    ensure!(verdict.holds(), "a bound does not hold");
     Ok(())
-}
-
-fn two(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
 }
 
 /// One way of making so many deliveries.
@@ -66,66 +77,88 @@ struct Measured {
     disk_bytes: f64,
 }
 
-fn measured(deliveries: usize, began_ns: u128, receipts: &[Receipt], used: Usage) -> Result<Measured> {
-    let last = receipts.iter().map(|receipt| receipt.at_ns).max().context("receipts")?;
+impl Measured {
+    /// Without what `log` took of the processor and the disk.
+    fn without(self, log: Usage, deliveries: usize) -> Self {
+        let deliveries = deliveries as f64;
+        Self {
+            cpu_s_per_1000: self.cpu_s_per_1000 - log.cpu_s / deliveries * 1_000.0,
+            // What it wrote differs a little each time.
+            disk_bytes: (self.disk_bytes - log.disk_bytes / deliveries).max(0.0),
+            ..self
+        }
+    }
+}
+
+/// `work`, after which so many deliveries arrive.
+async fn measured(receiver: &Receiver, deliveries: usize, work: impl Future<Output = Result<()>>) -> Result<Measured> {
+    usage::rest().await?;
+    let (began_ns, before) = (now_ns(), Usage::now()?);
+    work.await?;
+    receiver.wait_for(deliveries, LIMIT).await?;
+    let cpu_s = Usage::now()?.since(before).cpu_s;
+    usage::rest().await?;
+    let disk_bytes = Usage::now()?.since(before).disk_bytes;
+    let last = receiver.receipts().await?.iter().map(|receipt| receipt.at_ns).max().context("receipts")?;
+    receiver.clear().await?;
     let deliveries = deliveries as f64;
     Ok(Measured {
         per_s: deliveries / ((last - began_ns) as f64 / 1e9),
-        cpu_s_per_1000: used.cpu_s / deliveries * 1_000.0,
-        disk_bytes: used.disk_bytes / deliveries,
+        cpu_s_per_1000: cpu_s / deliveries * 1_000.0,
+        disk_bytes: disk_bytes / deliveries,
     })
 }
 
-async fn full_speed(receiver: &Receiver, subscriptions: usize, events: usize) -> Result<()> {
+async fn full_speed(receiver: &Receiver, subscriptions: usize, events: usize, verdict: &mut Verdict) -> Result<()> {
     let (mut stage, config) = (Stage::set()?, stage::config()?);
     let urls: Vec<String> = (0..subscriptions).map(|n| receiver.url(&format!("/s/{n}"))).collect();
     let in_flight = (config.limits.in_flight * subscriptions).min(config.max_connections);
-    let (began, before) = (Instant::now(), Usage::now()?);
-    let stored = stage.append(events, 1).await?;
-    // What the log itself takes: the same appends with nobody to deliver to. It is taken out of what is measured live.
-    let log = Usage::now()?.since(before);
-    let appended_per_s = events as f64 / began.elapsed().as_secs_f64();
-    let bodies = stage::bodies(&stored);
     let deliveries = events * subscriptions;
+    // What the log itself takes: the same appends with nobody to deliver to. It is taken out of what is measured live.
+    usage::rest().await?;
+    let before = Usage::now()?;
+    let stored = stage.append(events, 1).await?;
+    let cpu_s = Usage::now()?.since(before).cpu_s;
+    usage::rest().await?;
+    let log = Usage { cpu_s, ..Usage::now()?.since(before) };
+    let bodies = stage::bodies(&stored);
 
-    let (began, before) = (now_ns(), Usage::now()?);
-    bare::post_all(urls.clone(), bodies, in_flight).await?;
-    let bare = measured(deliveries, began, &receiver.receipts().await?, Usage::now()?.since(before))?;
-    receiver.clear().await?;
+    let post = || bare::post_all(urls.clone(), Arc::clone(&bodies), in_flight);
+    let bare = measured(receiver, deliveries, post()).await?;
+    let beside = async { tokio::try_join!(stage.append(events, 1), post()).map(drop) };
+    let bare_live = measured(receiver, deliveries, beside).await?.without(log, deliveries);
 
-    let made = urls.iter().enumerate().map(|(n, url)| stage.subscription(n, url, None)).collect::<Result<Vec<_>>>()?;
-    stage.subscribe(made).await?;
-    let (began, before) = (now_ns(), Usage::now()?);
-    stage.start(config)?;
-    receiver.wait_for(deliveries, LIMIT).await?;
-    let used = Usage::now()?.since(before);
-    let ours = measured(deliveries, began, &receiver.receipts().await?, used)?;
-    receiver.clear().await?;
-
-    let (began, before) = (now_ns(), Usage::now()?);
-    stage.append(events, 1).await?;
-    receiver.wait_for(deliveries, LIMIT).await?;
-    let used = Usage::now()?.since(before).since(log);
-    let live = measured(deliveries, began, &receiver.receipts().await?, used)?;
+    let start_after = Sequence(stage.store.last_sequence().0 - events as u64);
+    let made = urls.iter().enumerate().map(|(n, url)| {
+        let made = stage.subscription(n, url, None)?;
+        Ok(Subscription { start_after, ..made })
+    });
+    stage.subscribe(made.collect::<Result<Vec<_>>>()?).await?;
+    let ours = measured(receiver, deliveries, async { stage.start(config) }).await?;
+    let append = async { stage.append(events, 1).await.map(drop) };
+    let live = measured(receiver, deliveries, append).await?.without(log, deliveries);
     let rows = stage.rows().await?;
     stage.stop().await?;
-    receiver.clear().await?;
-    tell(subscriptions, &[("stored", ours), ("live", live)], &bare, rows, appended_per_s);
-    ensure!(rows == 0, "{rows} rows are kept");
+    for (from, ours, bare) in [("stored", ours, bare), ("live", live, bare_live)] {
+        tell(subscriptions, from, &ours, &bare, rows, verdict);
+    }
     Ok(())
 }
 
-fn tell(subscriptions: usize, ways: &[(&str, Measured)], bare: &Measured, rows: usize, appended_per_s: f64) {
-    for (from, ours) in ways {
-        let line = json!({
-            "bench": "delivery", "subscriptions": subscriptions, "from": from,
-            "per_s": ours.per_s.round(), "bare_per_s": bare.per_s.round(), "vs_bare": two(ours.per_s / bare.per_s),
-            "cpu_s_per_1000": ours.cpu_s_per_1000, "cpu_vs_bare": two(ours.cpu_s_per_1000 / bare.cpu_s_per_1000),
-            "disk_bytes_per_delivery": two(ours.disk_bytes), "rows": rows,
-            "appended_per_s": appended_per_s.round(),
-        });
-        println!("{line}");
-    }
+fn tell(subscriptions: usize, from: &str, ours: &Measured, bare: &Measured, rows: usize, verdict: &mut Verdict) {
+    let (vs_bare, cpu_vs_bare) = (ours.per_s / bare.per_s, ours.cpu_s_per_1000 / bare.cpu_s_per_1000);
+    let line = json!({
+        "bench": "delivery", "subscriptions": subscriptions, "from": from,
+        "per_s": ours.per_s.round(), "bare_per_s": bare.per_s.round(), "vs_bare": two(vs_bare),
+        "cpu_s_per_1000": ours.cpu_s_per_1000, "cpu_vs_bare": two(cpu_vs_bare),
+        "disk_bytes_per_delivery": two(ours.disk_bytes), "rows": rows,
+    });
+    println!("{line}");
+    let of = |what: &str| format!("{what} with {subscriptions} subscriptions, {from}");
+    verdict.at_least(&of("vs_bare"), vs_bare, if subscriptions < 10 { VS_BARE_ALONE } else { VS_BARE });
+    verdict.at_most(&of("cpu_vs_bare"), cpu_vs_bare, CPU_VS_BARE);
+    verdict.at_most(&of("disk_bytes_per_delivery"), ours.disk_bytes, DISK_BYTES);
+    verdict.at_most(&of("rows"), rows as f64, 0.0);
 }
 
 /// The 99th percentile from the durable append, or from the bare post, to the receipt; in milliseconds.

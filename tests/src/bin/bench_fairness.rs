@@ -1,16 +1,18 @@
 //! What 100 endpoints that hang and one that catches up on a million events do to 1,000 healthy subscriptions: the 99th
-//! percentile of their delay beside what it is without them. Prints one JSON line. `--backlog` makes the catching up shorter.
+//! percentile of their delay beside what it is without them. Prints a JSON line and one for each
+//! bound; fails when one does not hold. `--backlog` makes the catching up shorter.
 //!
 //! Both halves run on the same log, the same store and the same dispatcher: first the healthy alone, then the others join.
 
 use std::{collections::HashMap, env, path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use event_model::Subscription;
 use serde_json::json;
 use tests::bench_delivery::{
     receiver::{self, Receipt, Receiver, now_ns},
     stage::{self, Stage},
+    verdict::{Verdict, two},
 };
 use tokio::time::interval;
 
@@ -24,6 +26,8 @@ const BACKLOG: usize = 1_000_000;
 /// Live events of each half, and the pause between them: 100 a second, 500 deliveries a second.
 const EVENTS: usize = 2_000;
 const PAUSE: Duration = Duration::from_millis(10);
+/// The 99th percentile beside the others over that without them.
+const RATIO: f64 = 1.5;
 const LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> Result<()> {
@@ -69,11 +73,11 @@ async fn run(program: &Path, backlog: usize) -> Result<()> {
         "caught_up_meanwhile": caught_up,
     });
     println!("{line}");
+    let mut verdict = Verdict::of("fairness");
+    verdict.at_most("p99 beside over p99 alone", beside_ms / alone_ms, RATIO);
+    verdict.at_least("caught up meanwhile", caught_up as f64, 1.0);
+    ensure!(verdict.holds(), "a bound does not hold");
     Ok(())
-}
-
-fn two(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
 }
 
 /// Appends live events; the 99th percentile from the append to the receipt by a healthy subscription, and how many there were.

@@ -137,6 +137,18 @@ impl<K: Clone + Ord + Hash, L: Clone + Eq + Hash> Lanes<K, L> {
         Some(key)
     }
 
+    /// The delivery `key`, whether it is due or not; it is in flight from here on. None unless it is in front and waits.
+    pub fn start_this(&mut self, key: &K) -> Option<K> {
+        let found = match self.items.get(key)?.state {
+            State::Ready => self.ready.take(key)?,
+            State::Due(at) => self.due.take(&(at, key.clone()))?.1,
+            State::Queued { .. } | State::InFlight => return None,
+        };
+        self.set(key, State::InFlight);
+        self.in_flight += 1;
+        Some(found)
+    }
+
     /// The delivery `key`, if it was put off, may start at `at` already.
     pub fn hasten(&mut self, key: &K, at: Timestamp) {
         let Some(Item { state: State::Due(later), .. }) = self.items.get(key) else { return };

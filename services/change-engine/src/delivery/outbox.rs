@@ -12,7 +12,8 @@
 //! (saved before the kill, the cursor not yet) take their place when the log is read up to them, so that no older event of
 //! their lane is overtaken.
 //!
-//! **Suspended** ([`Outbox::suspend`]), nothing is read and nothing starts but a probe: the oldest delivery that there is.
+//! **Suspended** ([`Outbox::suspend`]), nothing is read and nothing starts but a probe: a test that was asked for, or
+//! the oldest delivery that there is.
 //! A probe that fails is noted in its one record and uses up no attempt, so that an outage of days makes no dead letters.
 //!
 //! **Kept to be shown.** A delivery that arrived after failures stays as a record [`PendingState::Done`], so that people see
@@ -227,6 +228,27 @@ impl Outbox {
         }
         let key = self.lanes.start_oldest()?;
         self.started(key, now)
+    }
+
+    /// A test that was never sent, as a probe: who asks for one wants to see now whether the endpoint is back.
+    pub fn probe_by_test(&mut self, now: Timestamp) -> Option<Start> {
+        if self.closed || !self.suspended || self.lanes.in_flight() > 0 {
+            return None;
+        }
+        let key = self.fresh_test().cloned()?;
+        let key = self.lanes.start_this(&key)?;
+        self.started(key, now)
+    }
+
+    /// Whether there is a test that was never sent.
+    pub fn has_fresh_test(&self) -> bool {
+        self.fresh_test().is_some()
+    }
+
+    fn fresh_test(&self) -> Option<&Key> {
+        // Tests come last, and they are few.
+        let mut tests = self.records.iter().rev().take_while(|(key, _)| matches!(key, Key::Test(_)));
+        tests.find(|(_, record)| record.history.is_empty()).map(|(key, _)| key)
     }
 
     fn started(&mut self, key: Key, now: Timestamp) -> Option<Start> {

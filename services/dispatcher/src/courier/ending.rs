@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use change_engine::delivery::{Consequence, Key, Verdict};
 use event_model::delivery::{Attempt, Outcome, Payload};
+use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -17,16 +17,14 @@ use crate::{error::CourierError, notices, sender::Answer};
 impl Courier {
     /// Takes in `first` and whatever else has ended by now, so that all of it is stored at once; but nothing more once
     /// something was told that is to be stored first.
-    pub(super) async fn all_ended(&mut self, first: Result<Sent, JoinError>) -> Result<Flow, CourierError> {
+    pub(super) async fn all_ended(&mut self, first: Sent) -> Result<Flow, CourierError> {
         let mut next = Some(first);
         while let Some(sent) = next {
-            // A panic of an attempt is one of the courier: the supervisor logs it and starts anew.
-            let sent = sent.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
             match self.ended(sent).await? {
                 Flow::GoOn => {}
                 flow @ (Flow::Told | Flow::Gone) => return Ok(flow),
             }
-            next = self.sends.try_join_next();
+            next = self.sends.next().now_or_never().flatten();
         }
         Ok(Flow::GoOn)
     }

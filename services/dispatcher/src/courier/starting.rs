@@ -6,6 +6,7 @@ use std::sync::Arc;
 use change_engine::delivery::{Admission, Start};
 use event_model::delivery::Payload;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::error;
 
 use super::{Courier, Sent};
@@ -30,7 +31,7 @@ impl Courier {
                 break;
             }
             let Some(pass) = self.next_pass() else { return Ok(()) };
-            if let Err(at) = self.pace.take() {
+            if let Err(at) = self.give_way().and_then(|()| self.pace.take()) {
                 self.paced_until = Some(at);
                 return Ok(());
             }
@@ -42,8 +43,18 @@ impl Courier {
         Ok(())
     }
 
+    /// Lets those go first who are not behind, if this courier is.
+    fn give_way(&self) -> Result<(), Instant> {
+        if self.outbox.oldest_open().is_some_and(|oldest| oldest <= self.old_to) {
+            return self.shared.way.begins_old();
+        }
+        self.shared.way.begins_new();
+        Ok(())
+    }
+
     async fn probe(&mut self, at: Timestamp, now: Timestamp) -> Result<(), CourierError> {
-        if at > now {
+        let is_asked = self.outbox.has_fresh_test();
+        if at > now && (!is_asked || self.outbox.is_flying()) {
             (self.held_until, self.pass, self.in_line) = (Some(at), None, None);
             return Ok(());
         }
@@ -51,7 +62,8 @@ impl Courier {
             return Ok(());
         }
         let Some(pass) = self.next_pass() else { return Ok(()) };
-        match self.outbox.probe(now) {
+        let start = if is_asked { self.outbox.probe_by_test(now) } else { self.outbox.probe(now) };
+        match start {
             Some(start) => self.send(start, pass, true).await,
             None => Ok(()),
         }
@@ -99,10 +111,10 @@ impl Courier {
             return Ok(());
         };
         let (shared, target) = (Arc::clone(&self.shared), Arc::clone(&self.target));
-        self.sends.spawn(async move {
+        self.sends.push(Box::pin(async move {
             let answer = shared.gate.under(pass, shared.sender.send(&target, &id, content)).await;
             Sent { start, logged_at, answer, is_probe }
-        });
+        }));
         Ok(())
     }
 }

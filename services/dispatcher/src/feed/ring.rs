@@ -99,7 +99,7 @@ impl Ring {
         let (mut items, mut up_to) = (Vec::new(), after);
         for item in self.items.range(begin..).take(MAX_SCAN) {
             if items.len() == room {
-                return Some(Found::Items { items, up_to });
+                return Some(Found::Items { items, up_to, old: false });
             }
             up_to = item.sequence();
             if item.is_wanted(desk.interest, &desk.subscription) {
@@ -109,7 +109,7 @@ impl Ring {
         desk.armed = up_to >= self.last;
         match items.is_empty() && desk.armed {
             true => Some(Found::CaughtUp(self.last)),
-            false => Some(Found::Items { items, up_to }),
+            false => Some(Found::Items { items, up_to, old: false }),
         }
     }
 

@@ -39,7 +39,7 @@ impl Stretch {
                 let page = self.feed.pages.page_after(after).await?;
                 let wants = |item: &Item| self.wants(item);
                 let (items, up_to) = page.wanted(after, end, room, wants);
-                Ok(Found::Items { items, up_to })
+                Ok(Found::Items { items, up_to, old: true })
             }
         }
     }
@@ -54,7 +54,7 @@ impl Stretch {
         }
         let is_last = begin + next.len() == chosen.len();
         let up_to = next.last().copied().filter(|_| !is_last).unwrap_or(self.replay.up_to);
-        Ok(Found::Items { items, up_to })
+        Ok(Found::Items { items, up_to, old: true })
     }
 
     fn wants(&self, item: &Item) -> bool {

@@ -70,7 +70,7 @@ async fn all(ticket: &Ticket, mut after: Sequence, room: usize) -> (Vec<u64>, Se
     loop {
         match ticket.read(after, room).await.expect("read") {
             Found::CaughtUp(up_to) => return (given, up_to),
-            Found::Items { items, up_to } => {
+            Found::Items { items, up_to, .. } => {
                 assert!(items.len() <= room && up_to > after);
                 given.extend(items.iter().map(|item| item.sequence().0));
                 after = up_to;

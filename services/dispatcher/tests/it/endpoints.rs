@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use dispatcher::{Patience, Schedule};
 use event_model::{
     EventType, Sequence, SubscriptionId,
-    delivery::PendingState,
+    delivery::{Payload, PendingDelivery, PendingState},
     subscription::{Ordering, Status},
 };
 use event_store::Durability;
@@ -59,6 +59,41 @@ async fn an_endpoint_that_is_down_is_probed_by_its_oldest_event_and_then_gets_ev
     let delivered: BTreeSet<u64> = receiver.sequences().into_iter().collect();
     assert_eq!(delivered, (1..=101).collect(), "nothing was dropped");
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_test_goes_to_a_suspended_endpoint_at_once_and_its_success_ends_the_suspension() {
+    let receiver = Receiver::start(|_| Reply::Status(500)).await;
+    let mut world = World::new();
+    (world.config.patience, world.config.schedule) = (impatient(), Schedule::default());
+    // Its next probe is far beyond this test.
+    world.config.patience.first_probe = Duration::from_secs(3_600);
+    world.config.patience.max_probe = Duration::from_secs(3_600);
+    append(&mut world, 20).await;
+    let id = world.subscribe(&receiver.url).await;
+    world.start();
+    let suspended = || world.metrics().contains("expensewire_subscriptions_suspended 1");
+    receiver.wait_for(4).await;
+    world.pending_until(|_| suspended()).await;
+    let before = receiver.received().len();
+    // It still fails: the test alone was sent, once.
+    world.ask_for_test(&id, "evt_test1").await;
+    let came = receiver.wait_for(before + 1).await;
+    assert_eq!(came[before].id, "evt_test1");
+    world.pending_until(|pending| pending.iter().any(|one| is_test(one) && !one.history.is_empty())).await;
+    assert_eq!(receiver.received().len(), before + 1);
+    assert!(suspended());
+
+    receiver.answer(|_| Reply::Status(200));
+    world.ask_for_test(&id, "evt_test2").await;
+    world.cursor_until(&id, 20).await;
+    world.pending_until(<[_]>::is_empty).await;
+    assert_eq!(receiver.received()[before + 1].id, "evt_test2");
+    world.stop().await;
+}
+
+fn is_test(record: &PendingDelivery) -> bool {
+    matches!(record.payload, Payload::Test { .. })
 }
 
 #[tokio::test]

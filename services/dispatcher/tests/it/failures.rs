@@ -5,9 +5,9 @@ use std::time::Duration;
 use dispatcher::Schedule;
 use event_model::{
     EventType, Sequence,
-    delivery::{Outcome, Payload, PendingState},
+    delivery::{Outcome, PendingState},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
     receiver::{Receiver, Reply},
@@ -200,19 +200,7 @@ async fn a_test_that_fails_is_tried_again_and_then_removed() {
     world.append(&["a"]).await;
     receiver.wait_for(1).await;
     receiver.answer(|one| Reply::Status(if one.times == 1 { 500 } else { 200 }));
-    let test_id: event_model::EventId = "evt_test42".parse().expect("id");
-    let now = Timestamp::now();
-    let record = event_model::delivery::PendingDelivery {
-        subscription: id.clone(),
-        payload: Payload::Test { id: test_id.clone(), body: r#"{"test":true}"#.to_owned() },
-        state: PendingState::Due { at: now - SignedDuration::from_secs(1) },
-        attempts: 0,
-        history: Vec::new(),
-        since: now,
-    };
-    let key = format!("{id}/test-{test_id}");
-    world.pending_table().put(&key, &record, event_store::Durability::Durable).await.expect("put");
-    world.ask(&id).await;
+    world.ask_for_test(&id, "evt_test42").await;
     let came = receiver.wait_for(3).await;
     assert!(came[1..].iter().all(|one| one.id == "evt_test42" && &one.body[..] == br#"{"test":true}"#));
     world.pending_until(<[_]>::is_empty).await;

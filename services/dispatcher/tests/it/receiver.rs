@@ -111,6 +111,11 @@ impl Receiver {
         self.inner.received.lock().expect("lock").clone()
     }
 
+    /// Forgets what came so far.
+    pub fn forget(&self) {
+        self.inner.received.lock().expect("lock").clear();
+    }
+
     pub fn sequences(&self) -> Vec<u64> {
         self.received().iter().map(Received::sequence).collect()
     }

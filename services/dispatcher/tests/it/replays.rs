@@ -28,7 +28,7 @@ fn table(world: &World) -> Table<Replay> {
     world.store.table(TableName::Replays)
 }
 
-fn replay(subscription: &SubscriptionId, after: u64, up_to: u64) -> Replay {
+pub fn replay(subscription: &SubscriptionId, after: u64, up_to: u64) -> Replay {
     Replay {
         id: ReplayId::from_unique("1").expect("id"),
         subscription: subscription.clone(),
@@ -42,12 +42,12 @@ fn replay(subscription: &SubscriptionId, after: u64, up_to: u64) -> Replay {
     }
 }
 
-async fn put(world: &World, replay: &Replay) {
+pub async fn put(world: &World, replay: &Replay) {
     table(world).put(&replay.key(), replay, Durability::Durable).await.expect("put");
 }
 
 /// Waits until the replay is over; how far it came.
-async fn done(world: &World, replay: &Replay) -> Progress {
+pub async fn done(world: &World, replay: &Replay) -> Progress {
     let mut changes = table(world).changes();
     let over = timeout(PATIENCE, async {
         loop {

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use event_model::{
-    Data, EntityKind, EventDraft, EventType, KeyId, Owner, Revision, Sequence, Subject, Subscription, TimestampSource,
+    Data, EntityKind, EventDraft, EventType, KeyId, Owner, Replay, ReplayId, Revision, Sequence, Subject, Subscription,
+    TimestampSource,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
     receiver::{Receiver, Reply},
+    replays::{done, put, replay},
     world::World,
 };
 
@@ -91,6 +93,33 @@ async fn an_event_outside_of_the_owners_reach_is_not_delivered_from_memory_nor_f
         assert_eq!(receiver.sequences(), [1, 7, 8], "live: {live}");
         assert!(world.records().await.is_empty(), "nothing else was put off either");
     }
+}
+
+#[tokio::test]
+async fn a_replay_brings_nothing_that_is_outside_of_the_owners_reach() {
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
+    let mut world = World::new();
+    let (own, foreign) = pair(&world, &receiver);
+    let drafts = events(&own, &foreign);
+    let start_after = Sequence(drafts.len() as u64);
+    world.store.append(drafts).await.expect("append");
+    let id = world.put(Subscription { start_after, ..own }).await;
+    world.put(foreign).await;
+    // One of the whole span, and one of events that were chosen without a look at the reach.
+    let whole = replay(&id, 0, 8);
+    let chosen = Some((1..=8).map(Sequence).collect());
+    let picked = Replay { id: ReplayId::from_unique("2").expect("id"), chosen, ..whole.clone() };
+    world.start();
+    for replay in [whole, picked] {
+        put(&world, &replay).await;
+        assert_eq!(done(&world, &replay).await.delivered, 3);
+        let mut came = receiver.sequences();
+        came.sort_unstable();
+        assert_eq!(came, [1, 7, 8]);
+        receiver.forget();
+    }
+    world.stop().await;
+    assert!(world.records().await.is_empty(), "nothing was put off or given up");
 }
 
 #[tokio::test]

@@ -5,12 +5,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::{Dispatch, Level, subscriber::DefaultGuard};
 
 /// The lines that this test's thread has logged since. A test has one thread: what it spawns runs there too.
 pub struct Told {
     lines: Lines,
     _guard: DefaultGuard,
+    /// With one listener in the process, `tracing` asks that of the thread which comes first to a place in the code whether
+    /// anybody listens there, and remembers the answer for all: another test's "nobody" would be ours. With two it asks all.
+    _other: Dispatch,
 }
 
 #[derive(Clone, Default)]
@@ -33,7 +36,8 @@ impl Told {
         let writer = lines.clone();
         let noting = tracing_subscriber::fmt().with_ansi(false).with_max_level(level);
         let noting = noting.with_writer(move || writer.clone()).finish();
-        Self { lines, _guard: tracing::subscriber::set_default(noting) }
+        let other = Dispatch::new(tracing_subscriber::fmt().with_max_level(level).with_writer(io::sink).finish());
+        Self { lines, _guard: tracing::subscriber::set_default(noting), _other: other }
     }
 
     pub fn text(&self) -> String {

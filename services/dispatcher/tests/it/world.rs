@@ -6,7 +6,7 @@ use dispatcher::{DispatcherConfig, DispatcherError, Metrics, Patience, Schedule,
 use event_model::{
     Data, Detection, EntityKind, Event, EventDraft, EventFilter, EventType, Revision, Sequence, Subject, Subscription,
     SubscriptionId, TimestampSource,
-    delivery::{ERRANDS, PendingDelivery, PendingState, Progress},
+    delivery::{ERRANDS, Payload, PendingDelivery, PendingState, Progress},
     subscription::{Format, Ordering, Status},
 };
 use event_store::{Durability, EventStore, Sealer, StoreConfig, Table, TableName};
@@ -185,6 +185,22 @@ impl World {
     pub async fn ask(&self, id: &SubscriptionId) {
         let errands: Table<Timestamp> = self.store.table(TableName::Service);
         errands.put(&format!("{ERRANDS}{id}"), &Timestamp::now(), Durability::Durable).await.expect("put");
+    }
+
+    /// Has a test sent under the id `test`.
+    pub async fn ask_for_test(&self, id: &SubscriptionId, test: &str) {
+        let now = Timestamp::now();
+        let record = PendingDelivery {
+            subscription: id.clone(),
+            payload: Payload::Test { id: test.parse().expect("id"), body: r#"{"test":true}"#.to_owned() },
+            state: PendingState::Due { at: now },
+            attempts: 0,
+            history: Vec::new(),
+            since: now,
+        };
+        let key = format!("{id}/test-{test}");
+        self.pending_table().put(&key, &record, Durability::Durable).await.expect("put");
+        self.ask(id).await;
     }
 
     /// Waits until the pending deliveries are as `right` wants them.

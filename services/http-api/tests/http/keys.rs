@@ -1,6 +1,8 @@
 //! Keys: made, shown once, no wider than their maker, expiring, deleted.
 
-use event_model::Subscription;
+use std::time::Duration;
+
+use event_model::{EventType, Subscription};
 use event_store::TableName;
 use http_api::ensure_admin_key;
 use reqwest::{Method, Response};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     scopes::{made_key, narrow_grant},
-    service::{DEADLINE, Service, named, problem},
+    service::{DEADLINE, Service, draft, named, problem},
     stream::Reader,
 };
 
@@ -175,6 +177,42 @@ async fn a_deleted_key_opens_nothing_at_once_and_its_streams_end() {
     assert_eq!(ask(&service, &key, Method::GET, "/v1/events", None).await.status(), 401);
     assert_eq!(reader.next().await, None);
     problem(service.get(&path).await, 404, "not-found").await;
+}
+
+#[tokio::test]
+async fn an_export_breaks_off_where_its_key_is_deleted_or_expires() {
+    const EVENT_BYTES: usize = 1 << 20;
+    // More than the kernel holds for a client.
+    const EVENTS: u64 = 40;
+    let service = Service::start().await;
+    for revision in 1..=EVENTS {
+        let mut large = draft("R1", EventType::ReportUpdated, revision);
+        large.data.object["reportName"] = json!("n".repeat(EVENT_BYTES));
+        service.store.append(vec![large]).await.expect("appended");
+    }
+    let whole = service.get("/v1/log/export").await.text().await.expect("text");
+    assert!(whole.trim_end().ends_with('}') && whole.contains(r#"{"expensewire":"end""#), "nothing ends it too early");
+    for (grant, expires) in [(everything(), false), (with(everything(), json!({"expires_in_s": 2})), true)] {
+        let key = made_key(&service, &grant).await;
+        let mut export = ask(&service, &key, Method::GET, "/v1/log/export", None).await;
+        let mut came = export.chunk().await.expect("a piece").expect("a beginning").to_vec();
+        let path = format!("/v1/keys/{}", text(&key, "id"));
+        if expires {
+            let begun = std::time::Instant::now();
+            while service.get_json(&path).await["expired"] != json!(true) {
+                assert!(begun.elapsed() < DEADLINE);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        } else {
+            assert_eq!(service.request(Method::DELETE, &path).send().await.expect("an answer").status(), 204);
+        }
+        // An end or an error: what matters is that no more comes.
+        while let Ok(Some(piece)) = export.chunk().await {
+            came.extend_from_slice(&piece);
+        }
+        assert!(came.len() < EVENTS as usize * EVENT_BYTES, "expires: {expires}");
+        assert!(!String::from_utf8_lossy(&came).contains(r#"{"expensewire":"end""#), "expires: {expires}");
+    }
 }
 
 #[tokio::test]
