@@ -2,8 +2,6 @@
 //!
 //! `WRITE_DOCS=1` writes the generated pages anew.
 
-#![expect(clippy::unwrap_used, reason = "a panic of a helper is a failed test")]
-
 use std::{fs, path::PathBuf};
 
 use assert_cmd::Command;
