@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    io::Write,
     net::TcpListener as StdListener,
     path::{Path, PathBuf},
     sync::{
@@ -18,6 +19,10 @@ use std::{
 use assert_cmd::Command;
 use expensewire::{config::Config, service::Service};
 use expensify_sim::{RateLimits, SimConfig, Simulator};
+use rustls::{
+    ServerConfig, ServerConnection,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
@@ -155,17 +160,9 @@ async fn where_a_service_runs_it_is_asked_and_the_upstream_is_not() {
     command.env("EXPENSEWIRE__ACCOUNTS__ACME__ENDPOINT", &elsewhere);
     let (code, checks) = ran(&mut command).await;
     assert_eq!(code, 0, "{checks:?}");
-    for name in [
-        "directory",
-        "space",
-        "sealing key",
-        "service",
-        "budget",
-        "credentials",
-        "template",
-        "subscriber",
-        "log",
-    ] {
+    for name in
+        ["directory", "space", "sealing key", "service", "budget", "credentials", "template", "subscriber", "log"]
+    {
         assert_eq!(check(&checks, name)["status"], "ok", "{checks:?}");
     }
     assert_eq!(met.load(Ordering::Relaxed), 0, "the budget is the service's");
@@ -299,7 +296,6 @@ fn promtool(metrics: &str) {
         let all = std::env::split_paths(&path).chain(std::env::split_paths(&own));
         command.env("PATH", std::env::join_paths(all).unwrap());
     }
-    use std::io::Write;
     let piped = std::process::Stdio::piped;
     let Ok(mut child) = command.args(["check", "metrics"]).stdin(piped()).stdout(piped()).stderr(piped()).spawn()
     else {
@@ -350,10 +346,6 @@ fn counting() -> (String, Arc<AtomicUsize>) {
 
 /// Speaks TLS with the certificate `NAME.pem` and says nothing over it. Gives its URL.
 fn serving(fixtures: &Path, name: &str) -> String {
-    use rustls::{
-        ServerConfig, ServerConnection,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    };
     let certificate = CertificateDer::from_pem_file(fixtures.join(format!("{name}.pem"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(fixtures.join(format!("{name}.key"))).unwrap();
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
