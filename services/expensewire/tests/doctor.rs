@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    io::Write,
     net::TcpListener as StdListener,
     path::{Path, PathBuf},
     sync::{
@@ -18,6 +19,10 @@ use std::{
 use assert_cmd::Command;
 use expensewire::{config::Config, service::Service};
 use expensify_sim::{RateLimits, SimConfig, Simulator};
+use rustls::{
+    ServerConfig, ServerConnection,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
@@ -291,7 +296,6 @@ fn promtool(metrics: &str) {
         let all = std::env::split_paths(&path).chain(std::env::split_paths(&own));
         command.env("PATH", std::env::join_paths(all).unwrap());
     }
-    use std::io::Write;
     let piped = std::process::Stdio::piped;
     let Ok(mut child) = command.args(["check", "metrics"]).stdin(piped()).stdout(piped()).stderr(piped()).spawn()
     else {
@@ -342,10 +346,6 @@ fn counting() -> (String, Arc<AtomicUsize>) {
 
 /// Speaks TLS with the certificate `NAME.pem` and says nothing over it. Gives its URL.
 fn serving(fixtures: &Path, name: &str) -> String {
-    use rustls::{
-        ServerConfig, ServerConnection,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    };
     let certificate = CertificateDer::from_pem_file(fixtures.join(format!("{name}.pem"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(fixtures.join(format!("{name}.key"))).unwrap();
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();

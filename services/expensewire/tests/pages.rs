@@ -2,11 +2,10 @@
 //!
 //! `WRITE_DOCS=1` writes the generated pages anew.
 
-#![expect(clippy::unwrap_used, reason = "a panic of a helper is a failed test")]
-
 use std::{fs, path::PathBuf};
 
 use assert_cmd::Command;
+use clap::{Parser, error::ErrorKind};
 use expensewire::pages::{PAGES, generated};
 
 fn docs() -> PathBuf {
@@ -149,7 +148,6 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn each_command_that_a_page_or_the_readme_shows_can_be_typed() {
-    use clap::Parser;
     let readme = fs::read_to_string(docs().join("../../../README.md")).unwrap();
     let pages = PAGES.iter().filter(|(name, _)| !["commands", "configuration"].contains(name));
     let mut typed = 0;
@@ -168,8 +166,8 @@ fn each_command_that_a_page_or_the_readme_shows_can_be_typed() {
             let refused = read.err().filter(|error| error.use_stderr());
             // A command in a sentence may leave out what a person adds.
             let unfinished = |error: &clap::Error| {
-                use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument};
-                matches!(error.kind(), MissingRequiredArgument | DisplayHelpOnMissingArgumentOrSubcommand)
+                let kinds = [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+                kinds.contains(&error.kind())
             };
             if let Some(error) = refused.filter(|error| !unfinished(error)) {
                 panic!("{name}: {line}\n{error}");

@@ -28,6 +28,12 @@ pub(super) struct Message<'a> {
     pub body: &'a [u8],
 }
 
+/// The part of an event that names it.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
 /// `fits` says whether a signature of the header fits this message.
 pub(super) fn find(message: &Message<'_>, logged: Option<&[u8]>, fits: impl Fn(&Message<'_>) -> bool) -> Finding {
     let id = message.id;
@@ -35,10 +41,6 @@ pub(super) fn find(message: &Message<'_>, logged: Option<&[u8]>, fits: impl Fn(&
         if body != message.body && fits(&Message { id, body: &body }) {
             return Finding::BodyAltered(done);
         }
-    }
-    #[derive(Deserialize)]
-    struct Named {
-        id: String,
     }
     let named = serde_json::from_slice::<Named>(message.body).ok().filter(|named| named.id != id);
     if let Some(Named { id }) = named.filter(|named| fits(&Message { id: &named.id, body: message.body })) {
