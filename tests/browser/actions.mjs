@@ -123,16 +123,16 @@ async function pauseAndResume(page, sub) {
 
 async function liveAndDetail(page, place) {
   await page.goto(`${place.base}/console/events?type=report.*`);
+  const before = await page.locator("[data-live-rows] tr").count();
   await page.getByRole("button", { name: "Live" }).click();
   await page.locator("[data-live-told]").getByText(/^Live/).waitFor();
-  const before = await page.locator("[data-live-rows] tr").count();
   await fetch(`${place.control}/changes`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ entity: "report", change: "approved" }),
   });
-  await page.locator("tr.fresh").first().waitFor();
-  ensure((await page.locator("[data-live-rows] tr").count()) > before, "events come live");
+  await page.waitForFunction((before) => document.querySelectorAll("[data-live-rows] tr").length > before, before);
+  ensure((await page.locator("tr.fresh").count()) > 0, "what came live is marked");
   await page.screenshot({ path: `${place.shots}/events-live.png` });
   const approved = page.locator("tr", { has: page.getByText("report.approved") }).first();
   const event = await approved.locator("td.num a").getAttribute("href");

@@ -63,9 +63,10 @@ export async function phone(place, pages) {
     await page.goto(`${place.base}${path}`);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     ensure(over <= 0, `${name} is ${over} px too wide for a phone`);
+    await check(page, `${name}, on a phone`);
     await page.screenshot({ path: `${place.shots}/phone-${name}.png`, fullPage: true });
   }
-  holds(`phone: ${Object.keys(pages).length} pages, none wider than the screen`);
+  holds(`phone: ${Object.keys(pages).length} pages, none wider than the screen, none with a serious finding of axe-core`);
   await page.context().close();
 }
 

@@ -189,6 +189,8 @@ async function look() {
   setTimeout(look, every * 1000);
 }
 
+// On a phone the navigation is wider than the screen.
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 prepare(document);
 tick();
 setInterval(tick, 1000);
