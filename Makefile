@@ -45,6 +45,7 @@ schemas: ## write the files under schemas/ anew from the types; the tests compar
 	$(CARGO) run --locked --quiet -p expensewire -- config schema > schemas/config.schema.json.new
 	mv schemas/config.schema.json.new schemas/config.schema.json
 	WRITE_SCHEMAS=1 $(CARGO) test --locked -p event-model --test schemas as_committed
+	WRITE_SCHEMAS=1 $(CARGO) test --locked -p http-api --lib contract::tests::the_documents_are_as_committed
 
 deny: ## licences, bans, sources and advisories (needs cargo-deny)
 	$(CARGO) deny --locked check

@@ -4,6 +4,7 @@ mod audit;
 mod auth;
 mod caller;
 mod config;
+mod contract;
 mod edge;
 mod error;
 mod fields;
@@ -28,6 +29,7 @@ mod view;
 mod watching;
 
 pub use auth::Needs;
+pub use contract::{asyncapi, openapi};
 pub use error::ApiError;
 pub use keys::ensure_admin_key;
 pub use metrics::Metrics;

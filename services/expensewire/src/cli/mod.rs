@@ -7,6 +7,7 @@ mod accounts;
 mod backup;
 mod client;
 mod config;
+mod contract;
 mod deliveries;
 mod events;
 mod keys;
@@ -168,6 +169,10 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Print what every route of the API takes and answers (OpenAPI 3.1)
+    Openapi,
+    /// Print what subscribers and streams receive (AsyncAPI 3.1)
+    Asyncapi,
 }
 
 /// Runs a command that ends by itself.
@@ -189,5 +194,7 @@ pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
         ClientCommand::Keys { connection, command } => keys::run(connection, command).await,
         ClientCommand::Verify(args) => verify::run(args),
         ClientCommand::Config { command } => config::run(command),
+        ClientCommand::Openapi => contract::openapi(),
+        ClientCommand::Asyncapi => contract::asyncapi(),
     }
 }

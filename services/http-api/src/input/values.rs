@@ -13,16 +13,16 @@ use crate::{
     params::cut,
 };
 
-const MAX_URL_BYTES: usize = 2048;
+pub(crate) const MAX_URL_BYTES: usize = 2048;
 /// Patterns of one subscription: there are fewer event types than that.
-const MAX_EVENTS: usize = 64;
+pub(crate) const MAX_EVENTS: usize = 64;
 /// Accounts or policies of one subscription. All of them is the empty list.
-const MAX_NAMES: usize = 256;
+pub(crate) const MAX_NAMES: usize = 256;
 /// Longest id of a policy; the upstream's have 16.
 const MAX_POLICY_ID: usize = 128;
-const MAX_DESCRIPTION_CHARS: usize = 500;
+pub(crate) const MAX_DESCRIPTION_CHARS: usize = 500;
 /// No receiver of webhooks takes more from one sender.
-const MAX_RATE_PER_S: u64 = 10_000;
+pub(crate) const MAX_RATE_PER_S: u64 = 10_000;
 
 pub(super) fn url(faults: &mut Faults, at: &str, value: Value) -> Option<Url> {
     let text = text(faults, at, value)?;

@@ -6,6 +6,7 @@ use axum::{Json, extract::State};
 use event_model::AccountName;
 use http::StatusCode;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,6 +21,8 @@ use crate::{
     watching::Refresh,
 };
 
+pub(super) mod operations;
+
 /// Longest id of a report: the new spelling has 12 characters, the decimal one of old up to 20.
 const MAX_REPORT_ID: usize = 24;
 /// Longest name of a scope: a kind, and a domain of at most 253.
@@ -27,7 +30,7 @@ const MAX_SCOPE: usize = 300;
 
 type Shared = State<Arc<Api>>;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Accounts {
     accounts: Vec<AccountView>,
 }
@@ -55,7 +58,8 @@ fn views(api: &Api, caller: &Caller) -> Vec<AccountView> {
 }
 
 /// The answer to a refresh.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "QueuedRead")]
 pub(super) struct Queued {
     account: AccountName,
     /// What is read as soon as the budget allows: `account/acme`, `report/R00AbCdEf123`.
@@ -96,7 +100,8 @@ fn report_id(faults: &mut Faults, at: &str, value: Value) -> Option<String> {
 }
 
 /// The answer to a release.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Released")]
 pub(super) struct ReleasedView {
     account: AccountName,
     scope: String,

@@ -22,6 +22,8 @@ use crate::{
     state::Api,
 };
 
+pub(super) mod operations;
+
 /// Bytes of a page beside its events and its query: names, and two numbers of at most 20 digits.
 const FRAME_BYTES: usize = 128;
 

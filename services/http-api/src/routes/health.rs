@@ -11,6 +11,8 @@ use prometheus::{TEXT_FORMAT, TextEncoder};
 
 use crate::{problem::Refusal, state::Api};
 
+pub(super) mod operations;
+
 const ROUTES: &str = "\
 Everything under /v1 needs `Authorization: Bearer <key>`.
 

@@ -11,6 +11,7 @@ use event_model::{
 use event_store::Durability;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -26,6 +27,8 @@ use crate::{
     replay::{self, Found, Wanted},
     state::Api,
 };
+
+pub(super) mod operations;
 
 const FIELDS: &[&str] = &["from", "to", "subject", "account", "failed", "rate_per_s", "dry_run"];
 
@@ -52,7 +55,7 @@ struct Request {
 }
 
 /// What a replay would send.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DryRun<'a> {
     dry_run: bool,
     after: Sequence,
@@ -62,10 +65,12 @@ struct DryRun<'a> {
 }
 
 /// A replay, and how far it has come.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Replay")]
 pub(super) struct ReplayView {
     id: ReplayId,
     subscription: SubscriptionId,
+    #[schemars(extend("enum" = ["running", "done", "cancelled"]))]
     state: &'static str,
     after: Sequence,
     up_to: Sequence,
@@ -86,7 +91,7 @@ pub(super) struct ReplayView {
     ended_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Replays {
     replays: Vec<ReplayView>,
 }

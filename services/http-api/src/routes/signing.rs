@@ -6,6 +6,7 @@ use axum::{Json, extract::State, response::Response};
 use event_model::{Subscription, SubscriptionId, subscription::Ed25519Key};
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -18,6 +19,8 @@ use crate::{
     signing::{Secret, drawn_ed25519, read},
     state::Api,
 };
+
+pub(super) mod operations;
 
 /// How long a replaced secret goes on signing unless said otherwise.
 const DEFAULT_OVERLAP_S: i64 = 24 * 60 * 60;
@@ -43,7 +46,8 @@ struct Wanted {
 }
 
 /// The answer to a rotation: the only one that shows the new secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RotatedSecret")]
 struct RotatedView<'a> {
     id: &'a SubscriptionId,
     scheme: &'static str,
@@ -55,13 +59,13 @@ struct RotatedView<'a> {
     overlap_until: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PublicKeys {
     /// Newest first; a delivery carries one `v1a` signature of each. Empty where `ed25519` was not asked for.
     keys: Vec<PublicKey>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PublicKey {
     algorithm: &'static str,
     key: String,

@@ -16,12 +16,12 @@ use crate::{
     problem::{Denied, Fault, Refusal},
 };
 
-const KNOWN: &[&str] =
+pub(super) const KNOWN: &[&str] =
     &["description", "accounts", "policies", "events", "actions", "expires_at", "expires_in_s", "rate_per_s"];
 /// What stands for all.
 const ALL: &str = "*";
 /// The longest that a key may be made for, in seconds: ten years. For ever is to say nothing.
-const MAX_EXPIRES_IN_S: i64 = 10 * 366 * 24 * 60 * 60;
+pub(super) const MAX_EXPIRES_IN_S: i64 = 10 * 366 * 24 * 60 * 60;
 
 /// What a key is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
