@@ -10,10 +10,13 @@ CUTS ?= 100
 DAMAGES ?= 1000000
 SOAK_MINUTES ?= 10
 SOAK_KILL_EVERY ?= 0
+SECONDS ?= 60
+TARGETS ?=
+CASES ?= 120
 
 .DEFAULT_GOAL := help
 .PHONY: help run test ci fmt lint docs schemas deny bench-start bench-delivery bench-fairness bench-kills bench-diff bench-live bench-schedule \
-	sim bench-log kill-log power-cut damage bootstrap soak soak-kill ops-check dist tree
+	sim bench-log kill-log power-cut damage bootstrap soak soak-kill ops-check dist tree contract fuzz
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -103,6 +106,12 @@ soak: ## simulator, service and subscriber in three processes for SOAK_MINUTES; 
 
 soak-kill: ## the same with the service killed (-9) every 20 s
 	$(MAKE) soak SOAK_KILL_EVERY=20
+
+contract: ## schemathesis with thousands of cases, validators, readers of metrics and streams that others wrote (python3, node)
+	CONTRACT_EXAMPLES=$(CASES) CONTRACT_AT_LEAST=5000 $(CARGO) test --locked -p tests --test contract -- --test-threads=1
+
+fuzz: ## what reads things from outside, SECONDS for each of TARGETS, guided by coverage; a crash with the command that shows it again
+	CARGO=$(CARGO) tests/fuzz/run $(SECONDS) $(TARGETS)
 
 ops-check: ## rules, dashboards, unit, image and manifests under ops/, by the programs that read them; STRICT=1 turns a SKIP into a failure
 	@CARGO=$(CARGO) ops/check

@@ -18,7 +18,8 @@ mod problem;
 mod replay;
 mod service;
 mod since;
-mod sse;
+#[doc(hidden)]
+pub mod sse;
 mod state;
 mod subscriptions;
 mod tail;

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::Known;
 use crate::{
-    fields::{Faults, nearest, text},
+    fields::{Faults, nearest, text, whole},
     params::cut,
 };
 
@@ -91,7 +91,7 @@ pub(crate) fn policy(faults: &mut Faults, at: &str, text: String) -> Option<Stri
 }
 
 pub(super) fn from(faults: &mut Faults, at: &str, value: &Value, known: &Known<'_>) -> Option<Sequence> {
-    let refused = match (value.as_str(), value.as_u64()) {
+    let refused = match (value.as_str(), whole(value)) {
         (Some("now"), _) => return Some(known.last),
         (Some("beginning"), _) => return Some(Sequence::START),
         (None, Some(sequence)) if sequence <= known.last.0 => return Some(Sequence(sequence)),
@@ -128,7 +128,7 @@ fn word<T: serde::de::DeserializeOwned>(faults: &mut Faults, at: &str, value: Va
 }
 
 pub(crate) fn rate(faults: &mut Faults, at: &str, value: Value) -> Option<u32> {
-    let rate = value.as_u64().filter(|rate| (1..=MAX_RATE_PER_S).contains(rate));
+    let rate = whole(&value).filter(|rate| (1..=MAX_RATE_PER_S).contains(rate));
     if rate.is_none() {
         faults.note(
             at,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::InPath;
 use crate::{
     caller::Caller,
-    fields::{Faults, Fields, JsonObject, OptionalObject, text},
+    fields::{Faults, Fields, JsonObject, OptionalObject, text, whole},
     params::cut,
     problem::Refusal,
     state::Api,
@@ -141,7 +141,7 @@ fn scope(faults: &mut Faults, at: &str, value: Value) -> Option<String> {
 }
 
 fn ceiling(faults: &mut Faults, at: &str, value: Value) -> Option<u64> {
-    let ceiling = value.as_u64().filter(|ceiling| *ceiling > 0);
+    let ceiling = whole(&value).filter(|ceiling| *ceiling > 0);
     if ceiling.is_none() {
         faults.note(at, "must be a number, 1 or more: how many may be gone");
     }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{InPath, subscriptions::json};
 use crate::{
     caller::Caller,
-    fields::{Faults, Fields, JsonObject, text},
+    fields::{Faults, Fields, JsonObject, text, whole},
     idempotency::{Effect, Keyed, Plan, once},
     input,
     params::cut,
@@ -163,7 +163,7 @@ fn read(body: Map<String, Value>) -> (Request, Faults) {
 }
 
 fn from(faults: &mut Faults, at: &str, value: Value) -> Option<From> {
-    let read = match (&value, value.as_u64()) {
+    let read = match (&value, whole(&value)) {
         (_, Some(sequence)) => Some(From::After(Sequence(sequence))),
         (Value::String(word), None) if word == "beginning" => Some(From::Beginning),
         (Value::String(time), None) => time.parse().ok().map(From::Since),
@@ -177,7 +177,7 @@ fn from(faults: &mut Faults, at: &str, value: Value) -> Option<From> {
 }
 
 fn sequence(faults: &mut Faults, at: &str, value: Value) -> Option<Sequence> {
-    let read = value.as_u64().map(Sequence);
+    let read = whole(&value).map(Sequence);
     if read.is_none() {
         faults.note(at, "must be the sequence of the last event");
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{InPath, subscriptions::json};
 use crate::{
     caller::Caller,
-    fields::{Faults, Fields, OptionalObject},
+    fields::{Faults, Fields, OptionalObject, whole},
     idempotency::{Effect, Keyed, Plan, Replacement, once},
     problem::{Fault, Refusal},
     signing::{Secret, drawn_ed25519, read},
@@ -150,7 +150,9 @@ fn scheme(faults: &mut Faults, at: &str, value: Value) -> Option<Scheme> {
 }
 
 fn overlap(faults: &mut Faults, at: &str, value: Value) -> Option<i64> {
-    let overlap_s = value.as_i64().filter(|overlap_s| (0..=MAX_OVERLAP_S).contains(overlap_s));
+    let overlap_s = whole(&value)
+        .and_then(|overlap_s| i64::try_from(overlap_s).ok())
+        .filter(|overlap_s| (0..=MAX_OVERLAP_S).contains(overlap_s));
     if overlap_s.is_none() {
         faults.note(at, format!("must be a whole number of seconds from 0 to {MAX_OVERLAP_S} (7 days)"));
     }

@@ -29,7 +29,7 @@ struct ReleaseBody {
     #[schemars(length(min = 1, max = MAX_SCOPE))]
     scope: String,
     /// How many entities may be gone at the most.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("maximum" = u64::MAX))]
     ceiling: u64,
 }
 

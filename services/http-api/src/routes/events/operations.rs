@@ -49,7 +49,8 @@ pub(in crate::routes) fn list(schemas: &mut Schemas) -> Operation {
 }
 
 pub(in crate::routes) fn show(schemas: &mut Schemas) -> Operation {
-    let described = "By its sequence or its id. A sequence at or below the horizon whose event retention removed is answered with 410.";
+    let described = "By its sequence or its id. The first question by an id after a start reads the log: where it is long that takes seconds, or is \
+                     answered with 503 and goes on. A sequence at or below the horizon whose event retention removed is answered with 410.";
     let id = json!({ "anyOf": [
         { "type": "integer", "minimum": 0, "maximum": u64::MAX },
         { "type": "string", "pattern": "^evt_[a-z0-9_]{1,60}$" },
@@ -58,5 +59,5 @@ pub(in crate::routes) fn show(schemas: &mut Schemas) -> Operation {
     Operation::new(Tag::Events, "showEvent", "Show an event", described)
         .in_path(parameters::path("id", "Its sequence, or its id.", id, example.id.as_str()))
         .json(StatusCode::OK, "The event.", schemas.answer::<Event>(), json!(example))
-        .refused(&[&kind::GONE])
+        .refused(&[&kind::GONE, &kind::BUSY])
 }

@@ -21,6 +21,7 @@ struct ReplayBody {
     #[schemars(schema_with = "from")]
     from: (),
     /// The sequence of the last event; where what was sent ends, unless given.
+    #[schemars(extend("maximum" = u64::MAX))]
     to: Option<u64>,
     /// Only events about this entity.
     subject: Option<Subject>,
