@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 mod targets;
 
-static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+static TARGET: LazyLock<targets::Target> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
     let known = targets::ALL.iter().find(|(known, _)| *known == name);
     known.unwrap_or_else(|| panic!("FUZZ_TARGET={name:?} is not one of {:?}", targets::ALL.map(|(name, _)| name))).1

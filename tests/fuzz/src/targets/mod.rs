@@ -8,8 +8,11 @@ mod upstream;
 mod urls;
 mod words;
 
+/// What takes any bytes.
+pub type Target = fn(&[u8]);
+
 /// The targets, by name: also those of the folders of the corpus.
-pub const ALL: [(&str, fn(&[u8])); 9] = [
+pub const ALL: [(&str, Target); 9] = [
     ("answers", upstream::answers),
     ("export", upstream::export),
     ("dates", upstream::dates),
