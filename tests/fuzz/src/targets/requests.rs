@@ -80,12 +80,12 @@ impl Service {
     }
 
     fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let answered = timeout(LIMIT, self.router.clone().oneshot(request));
+        let answered = async { timeout(LIMIT, self.router.clone().oneshot(request)).await };
         self.runtime.block_on(answered).expect("in time").expect("an answer")
     }
 
     fn text(&self, body: Body) -> Vec<u8> {
-        let read = timeout(LIMIT, axum::body::to_bytes(body, LARGEST_ANSWER));
+        let read = async { timeout(LIMIT, axum::body::to_bytes(body, LARGEST_ANSWER)).await };
         self.runtime.block_on(read).expect("in time").expect("a body").to_vec()
     }
 }
