@@ -10,10 +10,13 @@ CUTS ?= 100
 DAMAGES ?= 1000000
 SOAK_MINUTES ?= 10
 SOAK_KILL_EVERY ?= 0
+SECONDS ?= 60
+TARGETS ?=
+CASES ?= 120
 
 .DEFAULT_GOAL := help
 .PHONY: help run test ci fmt lint docs schemas deny bench-start bench-delivery bench-fairness bench-kills bench-diff bench-live bench-schedule \
-	sim bench-log kill-log power-cut damage bootstrap soak soak-kill browser ops-check dist tree
+	sim bench-log kill-log power-cut damage bootstrap soak soak-kill browser ops-check dist tree contract fuzz
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /\t/' | expand -t 14
@@ -46,6 +49,7 @@ schemas: ## write the files under schemas/ and the reference pages anew from the
 	mv schemas/config.schema.json.new schemas/config.schema.json
 	WRITE_SCHEMAS=1 $(CARGO) test --locked -p event-model --test schemas as_committed
 	WRITE_DOCS=1 $(CARGO) test --locked -p expensewire --test pages as_committed
+	WRITE_SCHEMAS=1 $(CARGO) test --locked -p http-api --lib contract::tests::the_documents_are_as_committed
 
 deny: ## licences, bans, sources and advisories (needs cargo-deny)
 	$(CARGO) deny --locked check
@@ -107,6 +111,12 @@ soak-kill: ## the same with the service killed (-9) every 20 s
 browser: ## the console in headless Chromium: each page and action, axe-core, screenshots under target/browser; STRICT=1 turns a SKIP into a failure
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/browser; fi
 	$(CARGO) test --locked -p tests --test browser -- --nocapture
+
+contract: ## schemathesis with thousands of cases, validators, readers of metrics and streams that others wrote (python3, node)
+	CONTRACT_EXAMPLES=$(CASES) CONTRACT_AT_LEAST=5000 $(CARGO) test --locked -p tests --test contract -- --test-threads=1
+
+fuzz: ## what reads things from outside, SECONDS for each of TARGETS, guided by coverage; a crash with the command that shows it again
+	CARGO=$(CARGO) tests/fuzz/run $(SECONDS) $(TARGETS)
 
 ops-check: ## rules, dashboards, unit, image and manifests under ops/, by the programs that read them; STRICT=1 turns a SKIP into a failure
 	@CARGO=$(CARGO) ops/check

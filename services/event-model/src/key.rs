@@ -14,6 +14,7 @@ mod tests;
 use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use self::allowed::Allowed;
@@ -22,8 +23,9 @@ use crate::{
 };
 
 /// A key's id: `key_` and a UUID version 7 without hyphens. It says which key, and opens nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct KeyId(String);
 
 impl KeyId {
@@ -141,6 +143,18 @@ impl FromStr for Action {
     }
 }
 
+/// One of the words.
+impl JsonSchema for Action {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Action".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words = Self::ALL.map(Self::as_str);
+        json_schema!({ "description": "What may be done with a key.", "type": "string", "enum": words })
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -148,7 +162,7 @@ impl fmt::Display for Action {
 }
 
 /// Which events a holder may see.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reach {
     /// Those of these accounts.
     #[serde(default)]
@@ -220,7 +234,7 @@ impl Reach {
 }
 
 /// What a key allows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Grant {
     /// Which events may be seen.
     #[serde(flatten)]

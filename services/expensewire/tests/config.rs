@@ -105,3 +105,12 @@ fn schema_prints_the_published_bytes() {
     let printed = config(&directory, &["schema"]).output().unwrap().stdout;
     assert_eq!(String::from_utf8(printed).unwrap(), fs::read_to_string(published).unwrap());
 }
+
+#[test]
+fn the_contract_is_printed_as_it_is_published() {
+    for name in ["openapi", "asyncapi"] {
+        let published = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{name}.json"));
+        let printed = Command::cargo_bin("expensewire").unwrap().arg(name).output().unwrap().stdout;
+        assert_eq!(String::from_utf8(printed).unwrap(), fs::read_to_string(published).unwrap(), "{name}");
+    }
+}

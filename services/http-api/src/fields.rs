@@ -9,10 +9,14 @@ use axum::{
 use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
+use self::strict::Strict;
 use crate::{
+    config::MAX_BODY_BYTES,
     params::cut,
     problem::{Fault, Refusal},
 };
+
+mod strict;
 
 /// How alike (0 to 1) a text must be to a known one to be taken for a misspelling of it.
 const ALIKE: f64 = 0.8;
@@ -31,10 +35,11 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
         if !is_json(request.headers()) {
             return Err(Refusal::MediaType);
         }
+        check_announced(request.headers())?;
         let bytes = Bytes::from_request(request, state).await.map_err(body_refusal)?;
         match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(fields)) => Ok(Self { fields, bytes }),
-            Ok(_) => Err(Refusal::Fields(vec![Fault::at("", "must be an object")])),
+            Ok(Strict(Value::Object(fields))) => Ok(Self { fields, bytes }),
+            Ok(Strict(_)) => Err(Refusal::Fields(vec![Fault::at("", "must be an object")])),
             // serde_json tells position and grammar, nothing of ours.
             Err(error) => Err(Refusal::NotJson(error.to_string())),
         }
@@ -48,6 +53,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalObject {
     type Rejection = Refusal;
 
     async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+        check_announced(request.headers())?;
         let (parts, body) = request.into_parts();
         let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await.map_err(body_refusal)?;
         if bytes.is_empty() {
@@ -55,6 +61,12 @@ impl<S: Send + Sync> FromRequest<S> for OptionalObject {
         }
         JsonObject::from_request(Request::from_parts(parts, Body::from(bytes)), state).await.map(Self)
     }
+}
+
+/// Refuses what says itself that it is too large, without waiting for it.
+fn check_announced(headers: &HeaderMap) -> Result<(), Refusal> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) { Err(Refusal::BodyTooLarge) } else { Ok(()) }
 }
 
 fn body_refusal(rejection: BytesRejection) -> Refusal {
@@ -172,6 +184,21 @@ pub(crate) fn text(faults: &mut Faults, at: &str, value: Value) -> Option<String
     }
 }
 
+/// A whole number that is not negative. `1.0` is one too (JSON Schema 2020-12, section 6.1.1), as far as floating point is exact.
+pub(crate) fn whole(value: &Value) -> Option<u64> {
+    /// 2^53: up to it each whole number has a floating point number of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let exact = |number: f64| (0.0..=EXACT).contains(&number) && number.fract() == 0.0;
+    value.as_u64().or_else(|| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number in the range of exact ones"
+        )]
+        value.as_f64().filter(|number| exact(*number)).map(|number| number as u64)
+    })
+}
+
 /// `name` as a step of a JSON pointer (RFC 6901, section 3).
 pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -195,6 +222,16 @@ mod tests {
         let Err(Refusal::Fields(faults)) = faults.finish() else { panic!("refused") };
         assert_eq!(faults[0].pointer.as_deref(), Some("/a~1b"));
         assert_eq!(faults[1].detail, r#"is not a field here; did you mean "url"?"#);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+        let read = |text: &str| whole(&serde_json::from_str(text).expect("json"));
+        assert_eq!([read("0"), read("-0.0"), read("1696.0"), read("1e3")], [Some(0), Some(0), Some(1696), Some(1000)]);
+        assert_eq!(read("18446744073709551615"), Some(u64::MAX));
+        for bad in ["-1", "-1.0", "1.5", "1e300", "18446744073709551616", "\"1\"", "null", "true", "[1]"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(crate) struct Known<'a> {
     pub last: Sequence,
 }
 
-const ON_CREATION: &[&str] = &[
+pub(crate) const ON_CREATION: &[&str] = &[
     "url",
     "events",
     "accounts",
@@ -93,7 +93,7 @@ const ON_CREATION: &[&str] = &[
     "ed25519",
     "challenge",
 ];
-const ON_CHANGE: &[&str] = &[
+pub(crate) const ON_CHANGE: &[&str] = &[
     "url",
     "events",
     "accounts",

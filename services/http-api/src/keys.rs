@@ -11,6 +11,7 @@ use data_encoding::BASE64URL_NOPAD;
 use event_model::{Grant, KeyId};
 use event_store::{Durability, EventStore, StoreError, Table, TableName};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -77,7 +78,8 @@ impl StoredKey {
 }
 
 /// Where a key comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "KeyOrigin")]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Origin {
     /// Made at the first start and shown once.

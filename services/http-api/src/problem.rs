@@ -2,7 +2,10 @@
 //!
 //! A handler returns a [`Refusal`]: what is wrong, in the API's own words, without a status. It travels to the edge in the
 //! extensions of an empty response; there [`Problem::of`] gives it a status and RFC 9457's form, and what went wrong inside
-//! is logged once and not shown. `type` and the names of its members are stable; titles and details are for people.
+//! is logged once and not shown. `type` and the names of its members are stable; titles and details are for people. Which
+//! kinds there are is in [`kind`].
+
+pub(crate) mod kind;
 
 use std::{error::Error, sync::Arc};
 
@@ -13,8 +16,10 @@ use axum::{
 use event_model::{Action, Sequence};
 use event_store::{SealError, StoreError};
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use self::kind::Kind;
 use crate::{
     config::{MAX_BODY_BYTES, REQUEST_TIMEOUT},
     limits::Standing,
@@ -75,7 +80,7 @@ pub(crate) enum Refusal {
 }
 
 /// One thing that is wrong with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Fault {
     /// Where in the body, as a JSON pointer (RFC 6901).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,12 +170,13 @@ impl IntoResponse for Refusal {
 }
 
 /// The body of a refusal (RFC 9457).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
+    #[schemars(with = "u16")]
     pub status: StatusCode,
     detail: String,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -188,7 +194,7 @@ pub(crate) struct Problem<'a> {
 impl<'a> Problem<'a> {
     /// What the caller is told.
     pub fn of(refusal: &'a Refusal) -> Self {
-        let (status, kind, title) = class(refusal);
+        let Kind { status, kind, title, .. } = *class(refusal);
         let errors = faults(refusal);
         let errors = &errors[..errors.len().min(MAX_FAULTS)];
         let earliest = if let Refusal::Gone { earliest } = refusal { Some(*earliest) } else { None };
@@ -213,36 +219,29 @@ fn faults(refusal: &Refusal) -> &[Fault] {
     }
 }
 
-/// Status, stable type and title of each refusal.
-fn class(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+/// What each refusal is told as.
+fn class(refusal: &Refusal) -> &'static Kind {
     match refusal {
-        Refusal::NoKey | Refusal::BadKey => (S::UNAUTHORIZED, "/problems/unauthorized", "An API key is needed"),
-        Refusal::Forbidden(_) => (S::FORBIDDEN, "/problems/forbidden", "The key does not allow it"),
-        Refusal::Limited(_) => (S::TOO_MANY_REQUESTS, "/problems/limited", "Too many requests"),
-        Refusal::NoRoute => (S::NOT_FOUND, "/problems/no-route", "No such route"),
-        Refusal::NoMethod => (S::METHOD_NOT_ALLOWED, "/problems/method", "The route has no such method"),
-        Refusal::NotFound { .. } | Refusal::NoLookup(_) => (S::NOT_FOUND, "/problems/not-found", "Not found"),
-        Refusal::Parameters(_) => (S::BAD_REQUEST, "/problems/parameters", "A parameter is wrong"),
-        Refusal::NotJson(_) => (S::BAD_REQUEST, "/problems/json", "The body is not JSON"),
-        Refusal::BodyBroken => (S::BAD_REQUEST, "/problems/body-broken", "The body did not arrive whole"),
-        Refusal::Fields(_) => (S::UNPROCESSABLE_ENTITY, "/problems/validation", "A field is wrong"),
-        Refusal::MediaType => (S::UNSUPPORTED_MEDIA_TYPE, "/problems/media-type", "The body must be JSON"),
-        Refusal::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "/problems/body-too-large", "The body is too large"),
-        Refusal::TooSlow => (S::REQUEST_TIMEOUT, "/problems/timeout", "The request took too long"),
-        Refusal::Gone { .. } => (S::GONE, "/problems/gone", "Retention has cut what is asked for"),
-        Refusal::Conflict(_) => (S::CONFLICT, "/problems/conflict", "Not in this state"),
-        Refusal::KeyReused => {
-            (S::UNPROCESSABLE_ENTITY, "/problems/idempotency-key-reused", "The idempotency key was used before")
-        }
-        Refusal::Busy(_) => (S::SERVICE_UNAVAILABLE, "/problems/busy", "Too much at once"),
-        Refusal::NotReady | Refusal::Store(StoreError::Poisoned | StoreError::Closed) => {
-            (S::SERVICE_UNAVAILABLE, "/problems/store-closed", "The store takes nothing now")
-        }
-        Refusal::Stopping => (S::SERVICE_UNAVAILABLE, "/problems/stopping", "The service is stopping"),
-        Refusal::Store(_) | Refusal::Seal(_) | Refusal::Encoding(_) | Refusal::Panicked => {
-            (S::INTERNAL_SERVER_ERROR, "/problems/internal", "Something went wrong here")
-        }
+        Refusal::NoKey | Refusal::BadKey => &kind::UNAUTHORIZED,
+        Refusal::Forbidden(_) => &kind::FORBIDDEN,
+        Refusal::Limited(_) => &kind::LIMITED,
+        Refusal::NoRoute => &kind::NO_ROUTE,
+        Refusal::NoMethod => &kind::METHOD,
+        Refusal::NotFound { .. } | Refusal::NoLookup(_) => &kind::NOT_FOUND,
+        Refusal::Parameters(_) => &kind::PARAMETERS,
+        Refusal::NotJson(_) => &kind::JSON,
+        Refusal::BodyBroken => &kind::BODY_BROKEN,
+        Refusal::Fields(_) => &kind::VALIDATION,
+        Refusal::MediaType => &kind::MEDIA_TYPE,
+        Refusal::BodyTooLarge => &kind::BODY_TOO_LARGE,
+        Refusal::TooSlow => &kind::TIMEOUT,
+        Refusal::Gone { .. } => &kind::GONE,
+        Refusal::Conflict(_) => &kind::CONFLICT,
+        Refusal::KeyReused => &kind::KEY_REUSED,
+        Refusal::Busy(_) => &kind::BUSY,
+        Refusal::NotReady | Refusal::Store(StoreError::Poisoned | StoreError::Closed) => &kind::STORE_CLOSED,
+        Refusal::Stopping => &kind::STOPPING,
+        Refusal::Store(_) | Refusal::Seal(_) | Refusal::Encoding(_) | Refusal::Panicked => &kind::INTERNAL,
     }
 }
 

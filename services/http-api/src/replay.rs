@@ -9,6 +9,7 @@ use event_model::{
 };
 use event_store::{Durability, StoreError};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -35,7 +36,7 @@ pub(crate) struct Wanted {
 }
 
 /// What that is.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Found {
     /// How many events; `null` when they are too many to count.
     pub count: Option<u64>,
@@ -48,7 +49,8 @@ pub(crate) struct Found {
 }
 
 /// A place in the log and in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "LogPoint")]
 pub(crate) struct Point {
     sequence: Sequence,
     observed_at: Timestamp,

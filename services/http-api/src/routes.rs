@@ -18,6 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     auth::{self, Door, Needs, Rules},
     config::MAX_BODY_BYTES,
+    contract::{Operation, Schemas},
     edge,
     problem::{Fault, Refusal},
     state::Api,
@@ -26,6 +27,7 @@ use crate::{
 mod accounts;
 mod catalogue;
 mod deliveries;
+mod documents;
 mod entities;
 mod events;
 mod health;
@@ -55,16 +57,15 @@ pub fn keyed_routes() -> Vec<Route> {
 /// Every route, each layer inside the one that follows it.
 pub(crate) fn router(api: &Arc<Api>) -> Router {
     let (mut router, mut rules) = (Router::new(), Rules::default());
-    for Entry { route: Route { method, path, needs }, handler } in keyed() {
+    for Entry { route: Route { method, path, needs }, handler, .. } in keyed() {
         rules.add(method, path, needs);
+        router = router.route(path, handler);
+    }
+    for Open { path, handler, .. } in open() {
         router = router.route(path, handler);
     }
     let door = Arc::new(Door { api: Arc::clone(api), rules });
     router
-        .route("/", get(health::index))
-        .route("/metrics", get(health::metrics))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
         .fallback(async || Refusal::NoRoute)
         .method_not_allowed_fallback(async || Refusal::NoMethod)
         .layer(from_fn_with_state(door, auth::required))
@@ -74,70 +75,117 @@ pub(crate) fn router(api: &Arc<Api>) -> Router {
         .with_state(Arc::clone(api))
 }
 
-/// A route and what answers it.
+/// Says what a route takes and answers.
+pub(crate) type Describe = fn(&mut Schemas) -> Operation;
+
+/// Method, path, needs and description of every route, the open ones too.
+pub(crate) fn described() -> Vec<(Method, &'static str, Option<Needs>, Describe)> {
+    let keyed = keyed()
+        .into_iter()
+        .map(|Entry { route: Route { method, path, needs }, describe, .. }| (method, path, Some(needs), describe));
+    keyed.chain(open().into_iter().map(|Open { path, describe, .. }| (Method::GET, path, None, describe))).collect()
+}
+
+/// A route, what answers it, and what it takes and answers.
 struct Entry {
     route: Route,
     handler: MethodRouter<Arc<Api>>,
+    describe: Describe,
 }
 
-fn entry<H, T>(method: Method, path: &'static str, needs: Needs, handler: H) -> Entry
+/// A route that needs no key, by `GET`.
+struct Open {
+    path: &'static str,
+    handler: MethodRouter<Arc<Api>>,
+    describe: Describe,
+}
+
+fn handled<H, T>(method: &Method, handler: H) -> MethodRouter<Arc<Api>>
 where
     H: Handler<T, Arc<Api>>,
     T: 'static,
 {
-    let handler = match method {
+    match *method {
         Method::POST => post(handler),
         Method::PATCH => patch(handler),
         Method::DELETE => delete(handler),
         _ => get(handler),
+    }
+}
+
+/// Each handler of a module is described by the function of its name in the module's `operations`.
+macro_rules! keyed {
+    ($($method:ident $path:literal $needs:expr => $module:ident::$name:ident;)*) => {
+        vec![$(Entry {
+            route: Route { method: Method::$method, path: $path, needs: $needs },
+            handler: handled(&Method::$method, $module::$name),
+            describe: $module::operations::$name,
+        }),*]
     };
-    Entry { route: Route { method, path, needs }, handler }
+}
+
+/// The same, of routes that are open to all.
+macro_rules! open {
+    ($($path:literal => $module:ident::$name:ident;)*) => {
+        vec![$(Open { path: $path, handler: get($module::$name), describe: $module::operations::$name }),*]
+    };
 }
 
 /// The routes that need a key, each with what it needs: there is no other way into the router.
 fn keyed() -> Vec<Entry> {
     use Needs::{Action as May, AllPolicies, AnyKey, WholeLog};
-    let (get, post, patch, delete) = (|| Method::GET, || Method::POST, || Method::PATCH, || Method::DELETE);
-    vec![
-        entry(get(), "/v1/subscriptions", May(Action::SubscriptionsRead), subscriptions::list),
-        entry(post(), "/v1/subscriptions", May(Action::SubscriptionsWrite), subscriptions::create),
-        entry(get(), "/v1/subscriptions/{id}", May(Action::SubscriptionsRead), subscriptions::show),
-        entry(patch(), "/v1/subscriptions/{id}", May(Action::SubscriptionsWrite), subscriptions::change),
-        entry(delete(), "/v1/subscriptions/{id}", May(Action::SubscriptionsWrite), subscriptions::delete),
-        entry(post(), "/v1/subscriptions/{id}/pause", May(Action::SubscriptionsWrite), subscriptions::pause),
-        entry(post(), "/v1/subscriptions/{id}/resume", May(Action::SubscriptionsWrite), subscriptions::resume),
-        entry(post(), "/v1/subscriptions/{id}/test", May(Action::SubscriptionsWrite), subscriptions::test),
-        entry(post(), "/v1/subscriptions/{id}/rotate-secret", May(Action::SubscriptionsWrite), signing::rotate),
-        entry(get(), "/v1/subscriptions/{id}/public-keys", May(Action::SubscriptionsRead), signing::public_keys),
-        entry(get(), "/v1/subscriptions/{id}/deliveries", May(Action::DeliveriesRead), deliveries::list),
-        entry(post(), "/v1/subscriptions/{id}/deliveries/retry", May(Action::DeliveriesRetry), deliveries::retry_all),
-        entry(post(), "/v1/subscriptions/{id}/replay", May(Action::DeliveriesRetry), replays::create),
-        entry(get(), "/v1/subscriptions/{id}/replays", May(Action::DeliveriesRead), replays::list),
-        entry(get(), "/v1/subscriptions/{id}/replays/{replay}", May(Action::DeliveriesRead), replays::show),
-        entry(post(), "/v1/subscriptions/{id}/replays/{replay}/cancel", May(Action::DeliveriesRetry), replays::cancel),
-        entry(get(), "/v1/deliveries/{id}", May(Action::DeliveriesRead), deliveries::show),
-        entry(post(), "/v1/deliveries/{id}/retry", May(Action::DeliveriesRetry), deliveries::retry),
-        entry(get(), "/v1/events", May(Action::EventsRead), events::list),
-        entry(get(), "/v1/events/stream", May(Action::EventsRead), stream::open),
-        entry(get(), "/v1/events/{id}", May(Action::EventsRead), events::show),
-        entry(get(), "/v1/entities/{kind}/{id}", May(Action::EventsRead), entities::show),
-        entry(get(), "/v1/accounts", AllPolicies(Action::AccountsRead), accounts::list),
-        entry(get(), "/v1/accounts/{name}", AllPolicies(Action::AccountsRead), accounts::show),
-        entry(post(), "/v1/accounts/{name}/refresh", AllPolicies(Action::AccountsAct), accounts::refresh),
-        entry(post(), "/v1/accounts/{name}/release", AllPolicies(Action::AccountsAct), accounts::release),
-        entry(get(), "/v1/event-types", AnyKey, catalogue::list),
-        entry(get(), "/v1/event-types/{type}", AnyKey, catalogue::show),
-        entry(get(), "/v1/event-types/{type}/schema", AnyKey, catalogue::schema),
-        entry(get(), "/v1/keys", May(Action::KeysRead), keys::list),
-        entry(post(), "/v1/keys", May(Action::KeysWrite), keys::create),
-        entry(get(), "/v1/keys/{id}", May(Action::KeysRead), keys::show),
-        entry(delete(), "/v1/keys/{id}", May(Action::KeysWrite), keys::delete),
-        entry(post(), "/v1/log/verify", WholeLog(Action::LogAdmin), log::verify),
-        entry(get(), "/v1/log/export", WholeLog(Action::LogAdmin), log::export),
-        entry(get(), "/v1/log/tables", WholeLog(Action::LogAdmin), log::tables),
-        entry(post(), "/v1/state/check", WholeLog(Action::LogAdmin), log::check_states),
-        entry(post(), "/v1/state/rebuild", WholeLog(Action::LogAdmin), log::rebuild_states),
-    ]
+    keyed! {
+        GET "/v1/subscriptions" May(Action::SubscriptionsRead) => subscriptions::list;
+        POST "/v1/subscriptions" May(Action::SubscriptionsWrite) => subscriptions::create;
+        GET "/v1/subscriptions/{id}" May(Action::SubscriptionsRead) => subscriptions::show;
+        PATCH "/v1/subscriptions/{id}" May(Action::SubscriptionsWrite) => subscriptions::change;
+        DELETE "/v1/subscriptions/{id}" May(Action::SubscriptionsWrite) => subscriptions::delete;
+        POST "/v1/subscriptions/{id}/pause" May(Action::SubscriptionsWrite) => subscriptions::pause;
+        POST "/v1/subscriptions/{id}/resume" May(Action::SubscriptionsWrite) => subscriptions::resume;
+        POST "/v1/subscriptions/{id}/test" May(Action::SubscriptionsWrite) => subscriptions::test;
+        POST "/v1/subscriptions/{id}/rotate-secret" May(Action::SubscriptionsWrite) => signing::rotate;
+        GET "/v1/subscriptions/{id}/public-keys" May(Action::SubscriptionsRead) => signing::public_keys;
+        GET "/v1/subscriptions/{id}/deliveries" May(Action::DeliveriesRead) => deliveries::list;
+        POST "/v1/subscriptions/{id}/deliveries/retry" May(Action::DeliveriesRetry) => deliveries::retry_all;
+        POST "/v1/subscriptions/{id}/replay" May(Action::DeliveriesRetry) => replays::create;
+        GET "/v1/subscriptions/{id}/replays" May(Action::DeliveriesRead) => replays::list;
+        GET "/v1/subscriptions/{id}/replays/{replay}" May(Action::DeliveriesRead) => replays::show;
+        POST "/v1/subscriptions/{id}/replays/{replay}/cancel" May(Action::DeliveriesRetry) => replays::cancel;
+        GET "/v1/deliveries/{id}" May(Action::DeliveriesRead) => deliveries::show;
+        POST "/v1/deliveries/{id}/retry" May(Action::DeliveriesRetry) => deliveries::retry;
+        GET "/v1/events" May(Action::EventsRead) => events::list;
+        GET "/v1/events/stream" May(Action::EventsRead) => stream::follow;
+        GET "/v1/events/{id}" May(Action::EventsRead) => events::show;
+        GET "/v1/entities/{kind}/{id}" May(Action::EventsRead) => entities::show;
+        GET "/v1/accounts" AllPolicies(Action::AccountsRead) => accounts::list;
+        GET "/v1/accounts/{name}" AllPolicies(Action::AccountsRead) => accounts::show;
+        POST "/v1/accounts/{name}/refresh" AllPolicies(Action::AccountsAct) => accounts::refresh;
+        POST "/v1/accounts/{name}/release" AllPolicies(Action::AccountsAct) => accounts::release;
+        GET "/v1/event-types" AnyKey => catalogue::list;
+        GET "/v1/event-types/{type}" AnyKey => catalogue::show;
+        GET "/v1/event-types/{type}/schema" AnyKey => catalogue::schema;
+        GET "/v1/keys" May(Action::KeysRead) => keys::list;
+        POST "/v1/keys" May(Action::KeysWrite) => keys::create;
+        GET "/v1/keys/{id}" May(Action::KeysRead) => keys::show;
+        DELETE "/v1/keys/{id}" May(Action::KeysWrite) => keys::delete;
+        POST "/v1/log/verify" WholeLog(Action::LogAdmin) => log::verify;
+        GET "/v1/log/export" WholeLog(Action::LogAdmin) => log::export;
+        GET "/v1/log/tables" WholeLog(Action::LogAdmin) => log::tables;
+        POST "/v1/state/check" WholeLog(Action::LogAdmin) => log::check_states;
+        POST "/v1/state/rebuild" WholeLog(Action::LogAdmin) => log::rebuild_states;
+    }
+}
+
+/// The routes that are open to all.
+fn open() -> Vec<Open> {
+    open! {
+        "/" => health::index;
+        "/metrics" => health::metrics;
+        "/livez" => health::livez;
+        "/readyz" => health::readyz;
+        "/openapi.json" => documents::openapi;
+        "/asyncapi.json" => documents::asyncapi;
+    }
 }
 
 /// What the path holds, or a refusal that can be read.

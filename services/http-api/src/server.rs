@@ -65,6 +65,12 @@ pub async fn serve_behind(
     Ok(())
 }
 
+/// What [`serve`] answers requests by, for who serves it otherwise: within another server, or in a test without a network.
+/// Of a connection it knows nothing: what bounds one is not there, and neither is the sweeping of kept answers.
+pub fn router(deps: Deps, metrics: Metrics, stop: CancellationToken) -> Router {
+    routes::router(&Arc::new(Api::new(deps, metrics, stop)))
+}
+
 async fn accept_until_stopped(
     listener: &TcpListener,
     app: &Router,

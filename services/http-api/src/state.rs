@@ -24,6 +24,7 @@ use crate::{
     config::{MAX_EXPORTS, MAX_STREAMS, READY_KEPT},
     edge,
     idempotency::Record,
+    ids::Ids,
     keys::StoredKey,
     limits::Limits,
     metrics::Metrics,
@@ -75,6 +76,8 @@ pub(crate) struct Api {
     pub errands: Table<Timestamp>,
     pub keys: Table<StoredKey>,
     pub answers: Table<Record>,
+    /// Events by their ids.
+    pub ids: Ids,
     pub metrics: Metrics,
     /// How often each caller has asked.
     pub limits: Limits,
@@ -107,6 +110,7 @@ impl Api {
             errands: deps.store.table(TableName::Service),
             keys: deps.store.table(TableName::Keys),
             answers: deps.store.table(TableName::Idempotency),
+            ids: Ids::default(),
             metrics,
             limits: Limits::new(),
             stop,

@@ -9,6 +9,7 @@ use event_model::{
     subscription::{Format, Ordering, Status},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use url::Url;
@@ -16,9 +17,11 @@ use url::Url;
 use crate::headers::HIDDEN;
 
 /// A subscription, and how far it has come.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Subscription")]
 pub(crate) struct SubscriptionView {
     pub id: SubscriptionId,
+    #[schemars(with = "String", extend("format" = "uri"))]
     url: Url,
     events: Vec<TypeGlob>,
     accounts: Vec<AccountName>,
@@ -99,13 +102,16 @@ impl SubscriptionView {
 }
 
 /// Whether a subscription delivers.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SubscriptionStatus")]
 #[serde(untagged)]
 enum StatusView {
     Stands(Status),
     /// It would, were the key of its owner not expired. Its cursor stands.
     Lapsed {
+        #[schemars(extend("const" = "paused"))]
         state: &'static str,
+        #[schemars(extend("const" = "owner_expired"))]
         reason: &'static str,
         at: Option<Timestamp>,
     },
@@ -122,7 +128,8 @@ impl StatusView {
 }
 
 /// The answer to a creation: the only one that shows the secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CreatedSubscription")]
 pub(crate) struct CreatedView<'a> {
     #[serde(flatten)]
     pub subscription: SubscriptionView,
@@ -133,7 +140,8 @@ pub(crate) struct CreatedView<'a> {
 }
 
 /// An account as it was published, with ages as they are now.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Account")]
 pub(crate) struct AccountView {
     #[serde(flatten)]
     pub status: AccountStatus,
@@ -161,7 +169,8 @@ fn age_s(watch: &WatchStatus, now: Timestamp) -> Option<f64> {
 }
 
 /// What the log says of an entity now.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Entity")]
 pub(crate) struct EntityView<'a> {
     pub account: &'a AccountName,
     pub kind: EntityKind,
@@ -172,6 +181,7 @@ pub(crate) struct EntityView<'a> {
     /// The last event about it.
     pub sequence: Sequence,
     /// The entity as that event shows it; for a removed one as last known.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub object: &'a RawValue,
     /// Where its events are.
     pub events: String,

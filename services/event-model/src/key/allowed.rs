@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Display, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// What stands for all.
@@ -63,6 +64,22 @@ impl<T: Ord> Allowed<T> {
             true => Ok(Self::All),
             false => texts.iter().map(|text| text.as_ref().parse()).collect::<Result<_, _>>().map(Self::Only),
         }
+    }
+}
+
+/// A list of texts, of which `*` is one.
+impl<T: JsonSchema> JsonSchema for Allowed<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Allowed_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "type": "array", "items": { "anyOf": [{ "const": ALL }, one] } })
     }
 }
 

@@ -7,6 +7,7 @@ mod accounts;
 mod backup;
 mod client;
 mod config;
+mod contract;
 mod deliveries;
 mod doctor;
 mod events;
@@ -22,7 +23,8 @@ mod progress;
 mod replay;
 mod service;
 mod since;
-mod sse;
+#[doc(hidden)]
+pub mod sse;
 mod state;
 mod subscriptions;
 mod tail;
@@ -209,6 +211,10 @@ pub enum ClientCommand {
     Completions(CompletionsArgs),
     /// Print or write manual pages
     Man(ManArgs),
+    /// Print what every route of the API takes and answers (OpenAPI 3.1)
+    Openapi,
+    /// Print what subscribers and streams receive (AsyncAPI 3.1)
+    Asyncapi,
 }
 
 /// Runs a command that ends by itself.
@@ -235,5 +241,7 @@ pub async fn run(command: &ClientCommand) -> Result<Exit, Failure> {
         ClientCommand::Doctor(args) => doctor::run(args).await,
         ClientCommand::Completions(args) => generated::completions(args),
         ClientCommand::Man(args) => generated::man(args),
+        ClientCommand::Openapi => contract::openapi(),
+        ClientCommand::Asyncapi => contract::asyncapi(),
     }
 }

@@ -6,7 +6,7 @@ const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// One message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Message {
+pub struct Message {
     /// Its type; `message` when the server names none.
     pub event: String,
     /// Its data, lines joined by `\n`.
@@ -16,11 +16,11 @@ pub(crate) struct Message {
 /// The server sent a message without end.
 #[derive(Debug, thiserror::Error)]
 #[error("the server sent a message of more than {MAX_MESSAGE_BYTES} bytes")]
-pub(crate) struct TooLong;
+pub struct TooLong;
 
 /// A reader of one stream.
 #[derive(Debug, Default)]
-pub(crate) struct Parser {
+pub struct Parser {
     line: Vec<u8>,
     /// The last byte was a CR, so that an LF right after it ends nothing.
     after_cr: bool,

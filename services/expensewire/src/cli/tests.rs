@@ -18,6 +18,8 @@ fn every_command_of_the_interface_is_there() {
         &["demo"],
         &["sim", "--listen", "127.0.0.1:0", "--seed", "7", "--reports", "9", "--policies", "1", "--cards", "0"],
         &["sim", "--changes-per-minute", "2.5", "--quiet-seconds", "1", "--over-limit", "http-200"],
+        &["openapi"],
+        &["asyncapi"],
         &["accounts", "list"],
         &["accounts", "show", "acme", "-o", "json"],
         &["accounts", "refresh", "acme", "--report", "R00AbCdEf123"],

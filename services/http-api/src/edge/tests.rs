@@ -1,12 +1,17 @@
 use std::future::pending;
 
-use axum::{Router, middleware::from_fn_with_state, routing::get};
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{get, post},
+};
+use futures_util::stream;
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::*;
-use crate::state::testing;
+use crate::{fields::JsonObject, state::testing};
 
 /// What `GET /` is answered where `app` is the inside of the edge.
 async fn answered(app: Router, id: &str) -> (Response, Value) {
@@ -28,6 +33,21 @@ async fn a_request_that_takes_too_long_is_answered_with_a_problem() {
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(problem["type"], "/problems/timeout");
     assert_eq!(problem["request_id"], "abc");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_drips_is_waited_for_within_the_same_bound() {
+    let (api, _directory) = testing::api();
+    let app = Router::new().route("/", post(async |_: JsonObject| "read")).layer(from_fn_with_state(api, around));
+    let drip = stream::unfold((), async |()| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Some((Ok::<_, std::convert::Infallible>("{"), ()))
+    });
+    let request = Request::builder().method("POST").uri("/").header("content-type", "application/json");
+    let begun = tokio::time::Instant::now();
+    let response = app.oneshot(request.body(Body::from_stream(drip)).expect("a request")).await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    assert!(begun.elapsed() < REQUEST_TIMEOUT + Duration::from_secs(1));
 }
 
 async fn panics() -> String {

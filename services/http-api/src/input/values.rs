@@ -9,20 +9,20 @@ use url::Url;
 
 use super::Known;
 use crate::{
-    fields::{Faults, nearest, text},
+    fields::{Faults, nearest, text, whole},
     params::cut,
 };
 
-const MAX_URL_BYTES: usize = 2048;
+pub(crate) const MAX_URL_BYTES: usize = 2048;
 /// Patterns of one subscription: there are fewer event types than that.
-const MAX_EVENTS: usize = 64;
+pub(crate) const MAX_EVENTS: usize = 64;
 /// Accounts or policies of one subscription. All of them is the empty list.
-const MAX_NAMES: usize = 256;
+pub(crate) const MAX_NAMES: usize = 256;
 /// Longest id of a policy; the upstream's have 16.
 const MAX_POLICY_ID: usize = 128;
-const MAX_DESCRIPTION_CHARS: usize = 500;
+pub(crate) const MAX_DESCRIPTION_CHARS: usize = 500;
 /// No receiver of webhooks takes more from one sender.
-const MAX_RATE_PER_S: u64 = 10_000;
+pub(crate) const MAX_RATE_PER_S: u64 = 10_000;
 
 pub(super) fn url(faults: &mut Faults, at: &str, value: Value) -> Option<Url> {
     let text = text(faults, at, value)?;
@@ -91,7 +91,7 @@ pub(crate) fn policy(faults: &mut Faults, at: &str, text: String) -> Option<Stri
 }
 
 pub(super) fn from(faults: &mut Faults, at: &str, value: &Value, known: &Known<'_>) -> Option<Sequence> {
-    let refused = match (value.as_str(), value.as_u64()) {
+    let refused = match (value.as_str(), whole(value)) {
         (Some("now"), _) => return Some(known.last),
         (Some("beginning"), _) => return Some(Sequence::START),
         (None, Some(sequence)) if sequence <= known.last.0 => return Some(Sequence(sequence)),
@@ -128,7 +128,7 @@ fn word<T: serde::de::DeserializeOwned>(faults: &mut Faults, at: &str, value: Va
 }
 
 pub(crate) fn rate(faults: &mut Faults, at: &str, value: Value) -> Option<u32> {
-    let rate = value.as_u64().filter(|rate| (1..=MAX_RATE_PER_S).contains(rate));
+    let rate = whole(&value).filter(|rate| (1..=MAX_RATE_PER_S).contains(rate));
     if rate.is_none() {
         faults.note(
             at,

@@ -6,19 +6,22 @@ use axum::{Json, extract::State};
 use event_model::AccountName;
 use http::StatusCode;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::InPath;
 use crate::{
     caller::Caller,
-    fields::{Faults, Fields, JsonObject, OptionalObject, text},
+    fields::{Faults, Fields, JsonObject, OptionalObject, text, whole},
     params::cut,
     problem::Refusal,
     state::Api,
     view::AccountView,
     watching::Refresh,
 };
+
+pub(super) mod operations;
 
 /// Longest id of a report: the new spelling has 12 characters, the decimal one of old up to 20.
 const MAX_REPORT_ID: usize = 24;
@@ -27,7 +30,7 @@ const MAX_SCOPE: usize = 300;
 
 type Shared = State<Arc<Api>>;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Accounts {
     accounts: Vec<AccountView>,
 }
@@ -55,7 +58,8 @@ fn views(api: &Api, caller: &Caller) -> Vec<AccountView> {
 }
 
 /// The answer to a refresh.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "QueuedRead")]
 pub(super) struct Queued {
     account: AccountName,
     /// What is read as soon as the budget allows: `account/acme`, `report/R00AbCdEf123`.
@@ -96,7 +100,8 @@ fn report_id(faults: &mut Faults, at: &str, value: Value) -> Option<String> {
 }
 
 /// The answer to a release.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Released")]
 pub(super) struct ReleasedView {
     account: AccountName,
     scope: String,
@@ -136,7 +141,7 @@ fn scope(faults: &mut Faults, at: &str, value: Value) -> Option<String> {
 }
 
 fn ceiling(faults: &mut Faults, at: &str, value: Value) -> Option<u64> {
-    let ceiling = value.as_u64().filter(|ceiling| *ceiling > 0);
+    let ceiling = whole(&value).filter(|ceiling| *ceiling > 0);
     if ceiling.is_none() {
         faults.note(at, "must be a number, 1 or more: how many may be gone");
     }

@@ -8,17 +8,21 @@ use axum::{
 };
 use event_model::{EntityKind, Event, EventType, catalogue};
 use http::header;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::InPath;
 use crate::{params::cut, problem::Refusal};
 
+pub(super) mod operations;
+
 /// The media type of a schema (JSON Schema 2020-12, section 14.1).
 const SCHEMA: &str = "application/schema+json";
 
 /// One type.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
+#[schemars(rename = "EventTypeEntry")]
 pub(super) struct Entry {
     #[serde(rename = "type")]
     event_type: EventType,
@@ -33,7 +37,8 @@ pub(super) struct Entry {
 }
 
 /// One type, whole.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EventTypeDetails")]
 pub(super) struct Full {
     #[serde(flatten)]
     entry: Entry,
@@ -41,7 +46,8 @@ pub(super) struct Full {
     example: Event,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EventTypes")]
 pub(super) struct Catalogue {
     event_types: Vec<&'static Entry>,
 }

@@ -14,6 +14,7 @@ use event_model::{
 use event_store::Durability;
 use http::{StatusCode, Uri};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{InPath, page};
@@ -24,6 +25,8 @@ use crate::{
     state::Api,
 };
 
+pub(super) mod operations;
+
 /// Dead letters that are put in line by one write.
 const RETRY_BATCH: usize = 256;
 /// The words of [`PendingState::as_str`].
@@ -32,10 +35,12 @@ const STATES: [&str; 4] = ["due", "waiting", "dead", "done"];
 type Shared = State<Arc<Api>>;
 
 /// A delivery as people see it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
 pub(super) struct DeliveryView {
     id: String,
     subscription: SubscriptionId,
+    #[schemars(extend("enum" = STATES))]
     state: &'static str,
     event: EventView,
     /// Attempts that count; probes of a suspended receiver are in `history` alone.
@@ -51,7 +56,8 @@ pub(super) struct DeliveryView {
 }
 
 /// What is delivered.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeliveredEvent")]
 struct EventView {
     id: EventId,
     #[serde(rename = "type")]
@@ -116,7 +122,8 @@ fn key_of(id: &str) -> Option<String> {
     rest.parse::<u64>().ok().map(|number| format!("{subscription}/{number:020}"))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryPage")]
 struct Deliveries {
     deliveries: Vec<DeliveryView>,
     /// The cursor of the next page; `null` on the last.
@@ -214,7 +221,7 @@ fn due_at(mut record: PendingDelivery, now: Timestamp) -> PendingDelivery {
 }
 
 /// How many are in line again.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Retried {
     retried: usize,
 }

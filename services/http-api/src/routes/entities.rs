@@ -24,6 +24,8 @@ use crate::{
     view::EntityView,
 };
 
+pub(super) mod operations;
+
 /// How long the event is waited for that a state names: the two are shown by one write, one just after the other.
 const EVENT_WAIT: Duration = Duration::from_secs(1);
 

@@ -16,11 +16,14 @@ use super::{InPath, linked};
 use crate::{
     caller::Caller,
     config::{MAX_PAGE_BYTES, MAX_SCAN},
+    ids::Found,
     page::{self, Bounds, EventQuery, Page},
     params::{Params, cut, with},
     problem::{Fault, Refusal},
     state::Api,
 };
+
+pub(super) mod operations;
 
 /// Bytes of a page beside its events and its query: names, and two numbers of at most 20 digits.
 const FRAME_BYTES: usize = 128;
@@ -85,28 +88,53 @@ pub(super) fn state_first(
     }
 }
 
-/// `GET /v1/events/{sequence}`
+/// `GET /v1/events/{id}`, by the event's sequence or its id
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<Response, Refusal> {
-    let wrong = |why: &str| Refusal::Parameters(vec![Fault::of("id", why)]);
-    if id.parse::<EventId>().is_ok() {
-        return Err(Refusal::NoLookup(
-            "looking up an event by its id is not available yet; ask by the sequence, which is in the event's body",
-        ));
-    }
-    let sequence = id.parse().map(Sequence).map_err(|_| wrong("must be the sequence of an event"))?;
-    let missing = || match api.deps.store.horizon() {
-        earliest if Sequence::START < sequence && sequence <= earliest => Refusal::Gone { earliest },
-        _ => Refusal::NotFound { what: "event", id: cut(&id) },
+    let event = match id.parse() {
+        Ok(id) => by_id(&api, &id).await,
+        Err(_) => by_sequence(&api, &id).await,
     };
-    let event = api.deps.store.event(sequence).await?.ok_or_else(missing)?;
+    // An event that may not be seen is answered as one that is not there.
+    let (event, missing) = event?;
     if !caller.sight(&api).shows(&event.head).await? {
-        return Err(missing());
+        return Err(missing);
     }
     Ok(json(Body::from(event.body)))
+}
+
+/// An event, and how its absence would be answered.
+type Event = (StoredEvent, Refusal);
+
+async fn by_sequence(api: &Api, text: &str) -> Result<Event, Refusal> {
+    let wrong = |_| Refusal::Parameters(vec![Fault::of("id", "must be the sequence of an event, or its id (evt_…)")]);
+    let sequence = text.parse().map(Sequence).map_err(wrong)?;
+    let found = api.deps.store.event(sequence).await?;
+    let missing = match api.deps.store.horizon() {
+        earliest if Sequence::START < sequence && sequence <= earliest => Refusal::Gone { earliest },
+        _ => Refusal::NotFound { what: "event", id: cut(text) },
+    };
+    match found {
+        Some(event) => Ok((event, missing)),
+        None => Err(missing),
+    }
+}
+
+async fn by_id(api: &Api, id: &EventId) -> Result<Event, Refusal> {
+    let missing = Refusal::NotFound { what: "event", id: id.to_string() };
+    match api.ids.find(&api.deps.store, id).await? {
+        Found::Event(event) => Ok((*event, missing)),
+        Found::Nothing => Err(missing),
+        Found::NotAmongNewest => Err(Refusal::NoLookup(
+            "none of the newest events has this id, and the log is too long for older ones to be known by theirs; ask by the sequence",
+        )),
+        Found::NotYet => Err(Refusal::Busy(
+            "the ids of the log are being read, as at the first such question after a start; ask again, or by the sequence",
+        )),
+    }
 }
 
 /// The position that `after` names.

@@ -11,6 +11,8 @@ use prometheus::{TEXT_FORMAT, TextEncoder};
 
 use crate::{problem::Refusal, state::Api};
 
+pub(super) mod operations;
+
 const ROUTES: &str = "\
 Everything under /v1 needs `Authorization: Bearer <key>`.
 
@@ -24,7 +26,7 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   POST   /v1/subscriptions/{id}/replay     {\"from\", \"to\", \"subject\", \"account\", \"failed\", \"rate_per_s\", \"dry_run\"}: events once more
   GET    /v1/subscriptions/{id}/replays    also …/{replay}, and POST …/{replay}/cancel
   GET    /v1/events                        ?after=&limit=&type=&account=&subject=&since=&bootstrap=
-  GET    /v1/events/{sequence}
+  GET    /v1/events/{id}                   by its sequence or its id
   GET    /v1/events/stream                 server-sent events; Last-Event-ID or ?after=
   GET    /v1/accounts                      also /v1/accounts/{name}
   POST   /v1/accounts/{name}/refresh       read now: all, or {\"report\": \"R00...\"}
@@ -36,6 +38,7 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   POST   /v1/log/verify                    also /v1/state/check and /v1/state/rebuild; lines of JSON as it goes on
   GET    /v1/log/export                    ?after=&to=; also /v1/log/tables: lines of JSON, what a backup is made of
   GET    /metrics  /livez  /readyz
+  GET    /openapi.json  /asyncapi.json
 ";
 
 /// `GET /`

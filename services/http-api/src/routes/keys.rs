@@ -8,6 +8,7 @@ use event_model::{Grant, KeyId, Owner, Subscription};
 use event_store::Durability;
 use http::{HeaderMap, StatusCode, Uri};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -28,13 +29,15 @@ use crate::{
 };
 
 mod body;
+pub(super) mod operations;
 
 const COLLECTION: &str = "/v1/keys";
 
 type Shared = State<Arc<Api>>;
 
 /// A key as people see it: never its token, nor the hash of that.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
 pub(super) struct KeyView {
     id: KeyId,
     description: Option<String>,
@@ -67,14 +70,16 @@ impl From<StoredKey> for KeyView {
 }
 
 /// The answer to a creation: the only one that shows the token.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CreatedKey")]
 struct CreatedView<'a> {
     #[serde(flatten)]
     view: KeyView,
     key: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyPage")]
 struct Keys {
     keys: Vec<KeyView>,
     /// The cursor of the next page; `null` on the last.

@@ -27,6 +27,7 @@ use super::events::{after, position};
 use crate::{caller::Caller, config::PROGRESS_EVERY, edge, params::Params, problem::Refusal, state::Api};
 
 mod export;
+pub(super) mod operations;
 
 type Shared = State<Arc<Api>>;
 

@@ -11,6 +11,7 @@ use event_model::{
 use event_store::Durability;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use super::{InPath, subscriptions::json};
 use crate::{
     caller::Caller,
-    fields::{Faults, Fields, JsonObject, text},
+    fields::{Faults, Fields, JsonObject, text, whole},
     idempotency::{Effect, Keyed, Plan, once},
     input,
     params::cut,
@@ -26,6 +27,8 @@ use crate::{
     replay::{self, Found, Wanted},
     state::Api,
 };
+
+pub(super) mod operations;
 
 const FIELDS: &[&str] = &["from", "to", "subject", "account", "failed", "rate_per_s", "dry_run"];
 
@@ -52,7 +55,7 @@ struct Request {
 }
 
 /// What a replay would send.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DryRun<'a> {
     dry_run: bool,
     after: Sequence,
@@ -62,10 +65,12 @@ struct DryRun<'a> {
 }
 
 /// A replay, and how far it has come.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Replay")]
 pub(super) struct ReplayView {
     id: ReplayId,
     subscription: SubscriptionId,
+    #[schemars(extend("enum" = ["running", "done", "cancelled"]))]
     state: &'static str,
     after: Sequence,
     up_to: Sequence,
@@ -86,7 +91,7 @@ pub(super) struct ReplayView {
     ended_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Replays {
     replays: Vec<ReplayView>,
 }
@@ -158,7 +163,7 @@ fn read(body: Map<String, Value>) -> (Request, Faults) {
 }
 
 fn from(faults: &mut Faults, at: &str, value: Value) -> Option<From> {
-    let read = match (&value, value.as_u64()) {
+    let read = match (&value, whole(&value)) {
         (_, Some(sequence)) => Some(From::After(Sequence(sequence))),
         (Value::String(word), None) if word == "beginning" => Some(From::Beginning),
         (Value::String(time), None) => time.parse().ok().map(From::Since),
@@ -172,7 +177,7 @@ fn from(faults: &mut Faults, at: &str, value: Value) -> Option<From> {
 }
 
 fn sequence(faults: &mut Faults, at: &str, value: Value) -> Option<Sequence> {
-    let read = value.as_u64().map(Sequence);
+    let read = whole(&value).map(Sequence);
     if read.is_none() {
         faults.note(at, "must be the sequence of the last event");
     }

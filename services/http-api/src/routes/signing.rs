@@ -6,18 +6,21 @@ use axum::{Json, extract::State, response::Response};
 use event_model::{Subscription, SubscriptionId, subscription::Ed25519Key};
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{InPath, subscriptions::json};
 use crate::{
     caller::Caller,
-    fields::{Faults, Fields, OptionalObject},
+    fields::{Faults, Fields, OptionalObject, whole},
     idempotency::{Effect, Keyed, Plan, Replacement, once},
     problem::{Fault, Refusal},
     signing::{Secret, drawn_ed25519, read},
     state::Api,
 };
+
+pub(super) mod operations;
 
 /// How long a replaced secret goes on signing unless said otherwise.
 const DEFAULT_OVERLAP_S: i64 = 24 * 60 * 60;
@@ -43,7 +46,8 @@ struct Wanted {
 }
 
 /// The answer to a rotation: the only one that shows the new secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RotatedSecret")]
 struct RotatedView<'a> {
     id: &'a SubscriptionId,
     scheme: &'static str,
@@ -55,13 +59,13 @@ struct RotatedView<'a> {
     overlap_until: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PublicKeys {
     /// Newest first; a delivery carries one `v1a` signature of each. Empty where `ed25519` was not asked for.
     keys: Vec<PublicKey>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PublicKey {
     algorithm: &'static str,
     key: String,
@@ -146,7 +150,9 @@ fn scheme(faults: &mut Faults, at: &str, value: Value) -> Option<Scheme> {
 }
 
 fn overlap(faults: &mut Faults, at: &str, value: Value) -> Option<i64> {
-    let overlap_s = value.as_i64().filter(|overlap_s| (0..=MAX_OVERLAP_S).contains(overlap_s));
+    let overlap_s = whole(&value)
+        .and_then(|overlap_s| i64::try_from(overlap_s).ok())
+        .filter(|overlap_s| (0..=MAX_OVERLAP_S).contains(overlap_s));
     if overlap_s.is_none() {
         faults.note(at, format!("must be a whole number of seconds from 0 to {MAX_OVERLAP_S} (7 days)"));
     }

@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::{BufMut, Bytes, BytesMut};
-use event_model::Sequence;
+use event_model::{Event, Sequence};
 use event_store::{StoreError, StoredEvent};
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, Uri, header};
@@ -37,6 +37,8 @@ use crate::{
     state::Api,
 };
 
+pub(super) mod operations;
+
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// One piece of a stream: small, so that what one client holds is small.
@@ -44,7 +46,7 @@ const PIECE: Bounds = Bounds { events: READ_BATCH, bytes: MAX_STREAM_BYTES, scan
 
 /// `GET /v1/events/stream?after=&type=&account=&subject=&since=&bootstrap=`, or with `Last-Event-ID`; from now on without
 /// either.
-pub(super) async fn open(
+pub(super) async fn follow(
     State(api): State<Arc<Api>>,
     caller: Caller,
     headers: HeaderMap,
@@ -221,6 +223,12 @@ fn written(events: &[StoredEvent]) -> Bytes {
         text.put_slice(b"\n\n");
     }
     text.freeze()
+}
+
+/// What a client that follows the log gets of `event`.
+fn written_example(event: &Event) -> String {
+    let body = serde_json::to_string(event).unwrap_or_default();
+    format!("retry: {RECONNECT_MS}\n\nid: {}\nevent: {}\ndata: {body}\n\n", event.sequence, event.event_type)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use event_model::{
 use event_store::{Durability, StoreError};
 use http::{HeaderMap, StatusCode, Uri};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -32,11 +33,14 @@ use crate::{
     view::{CreatedView, SubscriptionView},
 };
 
+pub(super) mod operations;
+
 const COLLECTION: &str = "/v1/subscriptions";
 
 type Shared = State<Arc<Api>>;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SubscriptionPage")]
 struct Subscriptions {
     subscriptions: Vec<SubscriptionView>,
     /// The cursor of the next page; `null` on the last.
@@ -246,7 +250,8 @@ pub(super) async fn resume(
     Ok(Json(view(&api, resumed).await?))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TestDelivery")]
 struct TestView<'a> {
     /// The `webhook-id` under which the test comes.
     id: &'a str,

@@ -1,7 +1,9 @@
 use event_model::{AccountName, EntityKind, EventType, Subject};
 use event_store::StoredEvent;
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::scopes::made_key;
 use crate::service::{Service, draft, name, named, observed, problem};
 
 fn joined(events: &[StoredEvent]) -> String {
@@ -137,16 +139,33 @@ async fn wrong_parameters_are_all_named() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_not_there_and_a_look_up_by_id_are_told_apart() {
+async fn an_event_that_is_not_there_is_a_problem() {
     let service = Service::start().await;
-    let stored = service.append(&["R1"]).await;
+    service.append(&["R1"]).await;
     problem(service.get("/v1/events/2").await, 404, "not-found").await;
     problem(service.get("/v1/events/0").await, 404, "not-found").await;
     problem(service.get("/v1/events/abc").await, 400, "parameters").await;
-    let by_id = service.get(&format!("/v1/events/{}", stored[0].head.id)).await;
-    let told = problem(by_id, 404, "not-found").await;
-    let detail = told["detail"].as_str().expect("text");
-    assert!(detail.contains("not available yet") && detail.contains("sequence"), "{detail}");
+    problem(service.get("/v1/events/evt_nobody").await, 404, "not-found").await;
+    problem(service.get("/v1/events/EVT_A").await, 400, "parameters").await;
+}
+
+#[tokio::test]
+async fn an_event_is_found_by_its_id_by_those_who_may_see_it() {
+    let service = Service::start().await;
+    let stored = service.append(&["R1", "R2"]).await;
+    let later = service.append(&["R3"]).await;
+    for event in stored.iter().chain(&later) {
+        let found = service.get(&format!("/v1/events/{}", event.head.id)).await;
+        assert_eq!((found.status().as_u16(), found.bytes().await.expect("bytes")), (200, event.body.clone()));
+    }
+    let narrow = json!({"accounts": ["acme"], "policies": ["P2"], "events": ["*"], "actions": ["events:read"]});
+    let key = made_key(&service, &narrow).await;
+    let path = format!("/v1/events/{}", stored[0].head.id);
+    let token = key["key"].as_str().expect("a token");
+    let unseen = service.as_key(token, Method::GET, &path).send().await.expect("an answer");
+    let told = problem(unseen, 404, "not-found").await;
+    let nobody = service.as_key(token, Method::GET, "/v1/events/evt_nobody").send().await.expect("an answer");
+    assert_eq!(told["title"], problem(nobody, 404, "not-found").await["title"]);
 }
 
 #[tokio::test]

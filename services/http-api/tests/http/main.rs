@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod auth;
+mod bad_input;
 mod catalogue;
 mod deliveries;
 mod events;

@@ -63,6 +63,19 @@ fn fold(state: &mut BTreeMap<String, Value>, events: &Value) {
 }
 
 #[tokio::test]
+async fn what_retention_left_is_found_by_its_id_and_what_it_removed_is_not() {
+    let service = Service::start().await;
+    let stored = service.store.append((0..100).map(turn).collect()).await.expect("appended");
+    let path = |n: usize| format!("/v1/events/{}", stored[n].head.id);
+    assert_eq!(service.get(&path(60)).await.status(), 200, "known before it is removed");
+    service.store.append((100..400).map(turn).collect()).await.expect("appended");
+    cut_before(&service, hour(200)).await;
+    assert_eq!(service.get(&path(0)).await.status(), 200, "the last event of its entity");
+    problem(service.get("/v1/events/61").await, 410, "gone").await;
+    problem(service.get(&path(60)).await, 404, "not-found").await;
+}
+
+#[tokio::test]
 async fn a_position_below_the_horizon_is_gone_and_the_earliest_is_named() {
     let (service, horizon) = cut().await;
     for path in [

@@ -9,19 +9,19 @@ use serde_json::{Map, Value};
 use crate::{
     caller::Caller,
     config::MAX_SCOPE,
-    fields::{Faults, Fields, nearest, text},
+    fields::{Faults, Fields, nearest, text, whole},
     input::values::{description, list, policy},
     limits,
     params::cut,
     problem::{Denied, Fault, Refusal},
 };
 
-const KNOWN: &[&str] =
+pub(super) const KNOWN: &[&str] =
     &["description", "accounts", "policies", "events", "actions", "expires_at", "expires_in_s", "rate_per_s"];
 /// What stands for all.
 const ALL: &str = "*";
 /// The longest that a key may be made for, in seconds: ten years. For ever is to say nothing.
-const MAX_EXPIRES_IN_S: i64 = 10 * 366 * 24 * 60 * 60;
+pub(super) const MAX_EXPIRES_IN_S: i64 = 10 * 366 * 24 * 60 * 60;
 
 /// What a key is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +139,9 @@ fn time(faults: &mut Faults, at: &str, value: Value, now: Timestamp) -> Option<T
 }
 
 fn seconds(faults: &mut Faults, at: &str, value: &Value, now: Timestamp) -> Option<Timestamp> {
-    let seconds = value.as_i64().filter(|seconds| (1..=MAX_EXPIRES_IN_S).contains(seconds));
+    let seconds = whole(value)
+        .and_then(|seconds| i64::try_from(seconds).ok())
+        .filter(|seconds| (1..=MAX_EXPIRES_IN_S).contains(seconds));
     let read = seconds.and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
     if read.is_none() {
         faults.note(at, format!("must be a whole number of seconds from 1 to {MAX_EXPIRES_IN_S}"));
@@ -148,7 +150,7 @@ fn seconds(faults: &mut Faults, at: &str, value: &Value, now: Timestamp) -> Opti
 }
 
 fn rate(faults: &mut Faults, at: &str, value: &Value) -> Option<u32> {
-    let rate = value.as_u64().and_then(|rate| u32::try_from(rate).ok());
+    let rate = whole(value).and_then(|rate| u32::try_from(rate).ok());
     let rate = rate.filter(|rate| (1..=limits::MAX_RATE_PER_S).contains(rate));
     if rate.is_none() {
         faults.note(at, format!("must be a whole number of requests a second from 1 to {}", limits::MAX_RATE_PER_S));
