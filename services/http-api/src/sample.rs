@@ -5,7 +5,7 @@ mod overrides;
 
 use event_model::{AccountName, Event, EventFilter, EventId, EventType, Revision, Sequence, catalogue, id::InvalidId};
 use jiff::Timestamp;
-pub(crate) use overrides::Overrides;
+pub(crate) use overrides::{MAX_OVERRIDES, Overrides};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -15,7 +15,8 @@ use crate::{
     problem::Refusal,
 };
 
-const FIELDS: &[&str] = &["type", "overrides"];
+/// The fields of the body.
+pub(crate) const FIELDS: &[&str] = &["type", "overrides"];
 
 /// Which sample is asked for.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Most values that one request replaces: far more than a sample has.
-const MAX_OVERRIDES: usize = 200;
+pub(crate) const MAX_OVERRIDES: usize = 200;
 /// Most complaints about one sample that are told.
 const MAX_COMPLAINTS: usize = 20;
 /// What the service sets, and what tells a test from an event.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use event_model::{
-    AccountName, TypeGlob,
+    AccountName, EventType, TypeGlob,
     subscription::{Format, Ordering},
 };
 use http::StatusCode;
@@ -15,6 +15,7 @@ use crate::{
     contract::{Operation, Schemas, Tag, examples, operation::media, parameters},
     input::values::{MAX_DESCRIPTION_CHARS, MAX_EVENTS, MAX_NAMES, MAX_RATE_PER_S, MAX_URL_BYTES},
     problem::kind,
+    sample::MAX_OVERRIDES,
 };
 
 /// The body that makes a subscription.
@@ -167,11 +168,29 @@ pub(in crate::routes) fn resume(schemas: &mut Schemas) -> Operation {
     one(schemas, operation, StatusCode::OK, "The subscription as it is now.")
 }
 
+/// Which sample is delivered.
+#[derive(JsonSchema)]
+#[schemars(rename = "TestWish", deny_unknown_fields)]
+#[expect(dead_code, reason = "a body is read field by field; this is its schema, and a test holds the names together")]
+struct WishBody {
+    /// Its type.
+    #[schemars(rename = "type")]
+    event_type: Option<EventType>,
+    /// Values in the place of the sample's, by JSON pointer (RFC 6901); not of what is the service's own (`id`, `type`,
+    /// `sequence`, `revision`, `test`).
+    #[schemars(length(max = MAX_OVERRIDES))]
+    overrides: Option<BTreeMap<String, Value>>,
+}
+
 pub(in crate::routes) fn test(schemas: &mut Schemas) -> Operation {
-    let described = "A sample event, marked as a test, goes to the subscriber like a real one.";
-    let content = media("application/json", schemas.answer::<TestView<'_>>(), json!({ "id": "evt_test0198c2f4" }));
+    let described = "A sample event, marked as a test, goes to the subscriber like a real one. Without a type it is one that the \
+                     subscription asks for. With overrides it must still fit the schema of its type.";
+    let example = json!({ "id": "evt_test0198c2f4", "type": "report.approved", "wanted": true });
+    let content = media("application/json", schemas.answer::<TestView<'_>>(), example);
+    let wish = json!({ "type": "report.approved", "overrides": { "/data/object/total": 4711 } });
     Operation::new(Tag::Subscriptions, "testSubscription", "Deliver a test", described)
         .in_path(parameters::subscription())
+        .optional_body(schemas.body::<WishBody>(), wish)
         .answer(StatusCode::ACCEPTED, "The test is in line.", content)
         .once()
 }
@@ -182,12 +201,14 @@ mod tests {
     use crate::{
         contract::schemas_of,
         input::{ON_CHANGE, ON_CREATION},
+        sample,
     };
 
     #[test]
     fn the_bodies_have_the_fields_that_are_read() {
         assert_eq!(schemas_of::<CreationBody>(), schemas_of_names(ON_CREATION, &[]));
         assert_eq!(schemas_of::<ChangeBody>(), schemas_of_names(ON_CHANGE, &["owner"]));
+        assert_eq!(schemas_of::<WishBody>(), schemas_of_names(sample::FIELDS, &[]));
     }
 
     fn schemas_of_names(known: &[&str], beside: &[&str]) -> std::collections::BTreeSet<String> {
