@@ -7,7 +7,7 @@ use std::{
     fs,
     io::Write,
     net::TcpListener as StdListener,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,10 +19,8 @@ use std::{
 use assert_cmd::Command;
 use expensewire::{config::Config, service::Service};
 use expensify_sim::{RateLimits, SimConfig, Simulator};
-use rustls::{
-    ServerConfig, ServerConnection,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustls::{ServerConfig, ServerConnection, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
@@ -309,16 +307,18 @@ fn promtool(metrics: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscribers_name_and_certificate_are_looked_at() {
     let world = World::new().await.started().await;
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let good = world.subscribe(&serving(&fixtures, "lasting")).await;
-    let ended = world.subscribe(&serving(&fixtures, "ended")).await;
+    let lasting = certificate(2126);
+    let trusted = world.directory.path().join("trusted.pem");
+    fs::write(&trusted, lasting.0.pem()).unwrap();
+    let good = world.subscribe(&serving(&lasting)).await;
+    let ended = world.subscribe(&serving(&certificate(2021))).await;
     let silent = world.subscribe(&format!("https://{HOST}:1/")).await;
     let of = |checks: &[Value], id: &str| {
         let found = checks.iter().find(|check| check["about"] == id).unwrap();
         (found["status"].as_str().unwrap().to_owned(), found["what"].as_str().unwrap().to_owned())
     };
     let mut trusting = world.command(&["-o", "json", "--skip", "log"]);
-    trusting.env("SSL_CERT_FILE", fixtures.join("lasting.pem")).env_remove("SSL_CERT_DIR");
+    trusting.env("SSL_CERT_FILE", &trusted).env_remove("SSL_CERT_DIR");
     let (code, checks) = ran(&mut trusting).await;
     assert_eq!(code, 6);
     let (state, what) = of(&checks, &good);
@@ -344,12 +344,19 @@ fn counting() -> (String, Arc<AtomicUsize>) {
     (url, met)
 }
 
-/// Speaks TLS with the certificate `NAME.pem` and says nothing over it. Gives its URL.
-fn serving(fixtures: &Path, name: &str) -> String {
-    let certificate = CertificateDer::from_pem_file(fixtures.join(format!("{name}.pem"))).unwrap();
-    let key = PrivateKeyDer::from_pem_file(fixtures.join(format!("{name}.key"))).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
-    let config = Arc::new(config);
+/// A certificate for [`HOST`] that nobody vouches for, that ends as the second of January of `year` begins; and its key.
+fn certificate(year: i32) -> (rcgen::Certificate, KeyPair) {
+    let mut params = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(year, 1, 2));
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap(), key)
+}
+
+/// Speaks TLS with `certificate` and says nothing over it. Gives its URL.
+fn serving((certificate, key): &(rcgen::Certificate, KeyPair)) -> String {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap());
     let listener = StdListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{HOST}:{}/", listener.local_addr().unwrap().port());
     thread::spawn(move || {
