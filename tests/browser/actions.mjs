@@ -49,6 +49,8 @@ export async function actions(place) {
     "replay-progress": replay,
     catalogue: "/console/catalogue",
     type: "/console/catalogue/report.approved",
+    docs: "/console/docs",
+    doc: "/console/docs/receiving",
     quarantine: "/console/quarantine",
     account: "/console/accounts/demo",
     system: "/console/system",

@@ -6,6 +6,7 @@ mod attempts;
 mod chart;
 mod config;
 mod cookie;
+mod docs;
 mod edge;
 mod failure;
 mod form;
@@ -20,4 +21,5 @@ mod state;
 mod time;
 mod visitor;
 
+pub use docs::Docs;
 pub use state::mount;

@@ -19,6 +19,7 @@ use crate::{
 mod accounts;
 mod catalogue;
 mod deliveries;
+mod docs;
 mod entity;
 mod event;
 mod events;
@@ -70,6 +71,8 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/console/accounts/{name}/refresh", post(accounts::refresh))
         .route("/console/accounts/{name}/release", post(quarantine::release))
         .route("/console/system", get(system::show))
+        .route("/console/docs", get(docs::list))
+        .route("/console/docs/{page}", get(docs::show))
         .route("/console/{*rest}", get(async || Failure::NoPage))
 }
 

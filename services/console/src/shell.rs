@@ -16,13 +16,14 @@ pub(crate) enum Part {
     Catalogue,
     Quarantine,
     System,
+    Docs,
     /// None of them.
     Nowhere,
 }
 
 impl Part {
     /// The navigation, in its order.
-    pub const ALL: [(Self, &'static str, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Overview, "/", "Overview"),
         (Self::Events, "/console/events", "Events"),
         (Self::Subscriptions, "/console/subscriptions", "Subscriptions"),
@@ -31,6 +32,7 @@ impl Part {
         (Self::Catalogue, "/console/catalogue", "Catalogue"),
         (Self::Quarantine, "/console/quarantine", "Quarantine"),
         (Self::System, "/console/system", "System"),
+        (Self::Docs, "/console/docs", "Documentation"),
     ];
 }
 

@@ -21,6 +21,7 @@ use crate::{
     assets,
     attempts::Attempts,
     config::{REQUEST_TIMEOUT, SAMPLE_EVERY},
+    docs::Docs,
     edge,
     failure::Failure,
     pages,
@@ -35,17 +36,19 @@ pub(crate) struct Console {
     pub sessions: Sessions,
     pub attempts: Attempts,
     pub samples: Samples,
+    pub docs: Docs,
     pub stop: CancellationToken,
 }
 
 /// The router of `api` with the console before it: `/` for browsers, `/console/…`, `/assets/…`. Everything else is the API's,
-/// and so is `/` for who does not ask for HTML. Reads the metrics for its charts until `stop`.
-pub fn mount(api: Router, stop: CancellationToken) -> Router {
+/// and so is `/` for who does not ask for HTML. Shows `docs` to everybody. Reads the metrics for its charts until `stop`.
+pub fn mount(api: Router, docs: Docs, stop: CancellationToken) -> Router {
     let console = Arc::new(Console {
         api: api.clone(),
         sessions: Sessions::default(),
         attempts: Attempts::default(),
         samples: Samples::default(),
+        docs,
         stop,
     });
     tokio::spawn(sample_until_stopped(Arc::clone(&console)));

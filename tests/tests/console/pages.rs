@@ -39,7 +39,10 @@ async fn furnished() -> (Service, Vec<String>) {
         "/console/quarantine".to_owned(),
         "/console/accounts/acme".to_owned(),
         "/console/system".to_owned(),
+        "/console/docs".to_owned(),
     ];
+    let docs = expensewire::pages::PAGES.iter().map(|(name, _)| format!("/console/docs/{name}"));
+    let pages = pages.into_iter().chain(docs).collect();
     (service, pages)
 }
 
@@ -105,8 +108,24 @@ async fn no_page_has_a_key_or_a_secret() {
     let (_, rest) = page.text.split_once("whsec_").expect("the secret, once");
     let secret: String = rest.chars().take(20).collect();
     for path in &pages {
-        browser.get(path).await.lacks(&service.key).lacks("whsec_").lacks(&secret).lacks("hush");
+        let page = browser.get(path).await;
+        page.lacks(&service.key).lacks(&secret).lacks("hush");
+        // The documentation shows what a secret looks like.
+        if !path.starts_with("/console/docs/") {
+            page.lacks("whsec_");
+        }
     }
+    service.stopped().await;
+}
+
+#[tokio::test]
+async fn the_documentation_is_there_before_and_after_signing_in() {
+    let service = Service::start().await;
+    let page = anonymous(&service, "/console/docs/quick-start", "text/html").await;
+    page.has("<h1>Quick start</h1>").has("Sign in").lacks("Sign out").lacks("style=");
+    let browser = Browser::signed_in(&service, &service.key).await;
+    browser.get("/console/docs").await.has("href=\"/console/docs/quick-start\"").has("Sign out");
+    assert_eq!(browser.get("/console/docs/nowhere").await.status, StatusCode::NOT_FOUND);
     service.stopped().await;
 }
 

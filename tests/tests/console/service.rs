@@ -98,7 +98,7 @@ impl Service {
         let stop = CancellationToken::new();
         let front = {
             let stop = stop.clone();
-            move |api| console::mount(api, stop)
+            move |api| console::mount(api, expensewire::pages::PAGES, stop)
         };
         let served = tokio::spawn(serve_behind(listener, deps, metrics, stop.clone(), front));
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config::{Account, Config},
-    manager,
+    manager, pages,
 };
 
 /// The name of a part and how it ended.
@@ -134,7 +134,7 @@ impl Parts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let stop = self.stop.clone();
-        let front = |api| console::mount(api, stop);
+        let front = |api| console::mount(api, pages::PAGES, stop);
         let run = http_api::serve_behind(listener, deps, metrics, self.stop.clone(), front);
         self.running.spawn(async move { ("API", run.await.map_err(Into::into)) });
         Ok(())
