@@ -1,6 +1,6 @@
 //! What the pages share, and how they are put before the API.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::{
     Router,
@@ -51,7 +51,7 @@ pub fn mount(api: Router, docs: Docs, stop: CancellationToken) -> Router {
         docs,
         stop,
     });
-    tokio::spawn(sample_until_stopped(Arc::clone(&console)));
+    tokio::spawn(feed_charts(Arc::downgrade(&console), console.stop.clone()));
     let routes = pages::routes()
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
@@ -94,13 +94,22 @@ impl Console {
     }
 }
 
-async fn sample_until_stopped(console: Arc<Console>) {
+/// Feeds the charts, and says so if that ends early.
+async fn feed_charts(console: Weak<Console>, stop: CancellationToken) {
+    if let Err(error) = tokio::spawn(sample_until_stopped(console, stop)).await {
+        tracing::error!(%error, "the charts of the console get no further figures until the next start");
+    }
+}
+
+/// It keeps nothing of the service alive: the console goes with its router.
+async fn sample_until_stopped(console: Weak<Console>, stop: CancellationToken) {
     let mut ticks = interval(SAMPLE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = console.stop.cancelled() => return,
+            () = stop.cancelled() => return,
             _ = ticks.tick() => {
+                let Some(console) = console.upgrade() else { return };
                 // A look that fails leaves its minute to the next one.
                 if let Err(failure) = console.sample().await {
                     tracing::debug!(?failure, "the metrics could not be read for the charts");

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic of a helper is a failed test")]
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -302,10 +303,12 @@ fn noise(seed: u64) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_on_the_disk_fails_the_check_online_where_it_is_located_and_in_place() {
     let world = World::of_large_events().await;
-    let db = world.path("data/db");
-    let bytes = fs::read(&db).unwrap();
+    let files = fs::read_dir(world.path("data")).unwrap().map(|entry| entry.unwrap().path());
+    let of_log = |path: &PathBuf| matches!(path.file_stem().and_then(OsStr::to_str), Some("tail" | "pack"));
+    let log = files.filter(of_log).max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let bytes = fs::read(&log).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
-    let mut file = fs::File::options().write(true).open(&db).unwrap();
+    let mut file = fs::File::options().write(true).open(&log).unwrap();
     file.seek(SeekFrom::Start(end / 10)).unwrap();
     file.write_all(&vec![0; usize::try_from(end / 2).unwrap()]).unwrap();
     let located = |code: i32, told: &str| {

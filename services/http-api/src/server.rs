@@ -62,6 +62,8 @@ pub async fn serve_behind(
     drop(listener);
     drain(&mut connections).await;
     sweeper.abort();
+    // It holds the store: when this returns, nothing here does.
+    let _ = sweeper.await;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     io::{Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use event_model::{
@@ -181,9 +182,11 @@ fn noise(seed: u64) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Zeroes the middle of what an open store has written to its file.
+/// Zeroes the middle of what an open store has written of its log.
 fn damage(directory: &Path) {
-    let path = directory.join("db");
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let of_log = |path: &PathBuf| matches!(path.file_stem().and_then(OsStr::to_str), Some("tail" | "pack"));
+    let path = files.filter(of_log).max_by_key(|path| path.metadata().unwrap().len()).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
     let mut file = std::fs::File::options().write(true).open(&path).unwrap();
