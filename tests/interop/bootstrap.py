@@ -11,6 +11,7 @@ import http.client
 import json
 import re
 import sys
+import time
 from urllib.parse import urlsplit, quote
 
 
@@ -20,6 +21,14 @@ class Api:
         self.headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
 
     def get(self, path):
+        while True:
+            status, headers, body = self.once(path)
+            if status != 429:
+                return status, headers, body
+            # A key may ask so often and no more; who asks for every entity by itself is told to wait.
+            time.sleep(int(headers["Retry-After"]))
+
+    def once(self, path):
         try:
             self.connection.request("GET", path, headers=self.headers)
             answer = self.connection.getresponse()
