@@ -22,6 +22,8 @@ use crate::{
 const LARGE_BYTES: usize = BLOCK_BYTES / 8;
 /// After so many steps over large blocks it is noted how far they go.
 const NOTE_EVERY: usize = 64;
+/// Blocks that are made in one turn, a third of a millisecond each: retention waits no longer than that.
+const GROUPS: usize = 32;
 
 /// Who rewrites blocks holds this while it does; clones are the same.
 #[derive(Clone, Default)]
@@ -78,40 +80,68 @@ impl Arranger {
         Ok(())
     }
 
-    /// Merges the small blocks that follow; says whether it got on.
+    /// Merges the small blocks that follow, a few groups of them in one go over the log; says whether it got on.
     fn merge(&mut self, up_to: Sequence) -> Result<bool, StoreError> {
-        let mut merged: Option<Block> = None;
-        let mut members = Vec::new();
-        let mut ended = false;
+        let (mut group, mut done) = (None::<Group>, 0);
         // What lies above the horizon must not share a block with what retention thins out.
         let horizon = self.log.horizon();
         for block in self.log.blocks(self.done, up_to)? {
             let block = block?;
-            match &mut merged {
+            match &mut group {
                 // What a kill left over of the blocks that this one replaced.
-                Some(left) if block.header.first <= left.header.first => {
-                    remove_from_last(&self.log, &members)?;
-                    members.clear();
+                Some(left) if block.header.first <= left.block.header.first => {
+                    remove_from_last(&self.log, &left.members)?;
                     if block.header.sparse {
                         self.advance(block.header.last, 1)?;
                         return Ok(true);
                     }
-                    merged = Some(block.clone());
+                    group = Some(Group::of(block));
                 }
-                Some(group) if group.header.last != horizon && group.takes(&block) => group.join(&block),
-                Some(_) => {
-                    ended = true;
-                    break;
+                Some(group) if group.block.header.last != horizon && group.block.takes(&block) => group.join(&block),
+                Some(ended) => {
+                    self.write(ended)?;
+                    done += 1;
+                    // What is packed already is looked at, and not merged.
+                    if done == GROUPS || block.was_packed() || block.header.sparse {
+                        return Ok(true);
+                    }
+                    group = Some(Group::of(block));
                 }
-                None => merged = Some(block.clone()),
+                None => group = Some(Group::of(block)),
             }
-            members.push(block.header.last);
         }
-        let Some(mut merged) = merged.filter(|block| ended || block.is_full()) else { return Ok(false) };
-        merged.header.commit = merged.header.last;
-        put_in_place(&self.log, &merged, &members, &mut self.packer)?;
-        self.advance(merged.header.last, NOTE_EVERY)?;
-        Ok(true)
+        if let Some(mut full) = group.filter(|group| group.block.is_full()) {
+            self.write(&mut full)?;
+            done += 1;
+        }
+        Ok(done > 0)
+    }
+
+    /// Puts the block that `group` makes in its place.
+    fn write(&mut self, group: &mut Group) -> Result<(), StoreError> {
+        let Group { block, members } = group;
+        block.header.commit = block.header.last;
+        put_in_place(&self.log, block, members, &mut self.packer)?;
+        self.advance(block.header.last, NOTE_EVERY)
+    }
+}
+
+/// Small blocks that become one.
+struct Group {
+    /// All of them together.
+    block: Block,
+    /// Their keys.
+    members: Vec<Sequence>,
+}
+
+impl Group {
+    fn of(block: Block) -> Self {
+        Self { members: vec![block.header.last], block }
+    }
+
+    fn join(&mut self, next: &Block) {
+        self.block.join(next);
+        self.members.push(next.header.last);
     }
 }
 

@@ -95,6 +95,8 @@ pub struct Block {
     places: Vec<Place>,
     /// Where the bodies are; in an unpacked block the columns are before them.
     bodies: Vec<u8>,
+    /// Whether it was packed where it was read.
+    packed: bool,
 }
 
 impl Block {
@@ -102,7 +104,7 @@ impl Block {
     pub fn after(before: Sequence, link: Link, newest: i64, sparse: bool) -> Self {
         let (first, last) = (before.next(), before);
         let header = Header { sparse, first, last, commit: last, newest, count: 0, before: link, after: link };
-        Self { header, places: Vec::new(), bodies: Vec::new() }
+        Self { header, places: Vec::new(), bodies: Vec::new(), packed: false }
     }
 
     /// Adds the event that follows the last one, observed at `observed_at`.
@@ -137,6 +139,11 @@ impl Block {
         self.header.commit = next.last;
         self.header.after = next.after;
         self.header.newest = self.header.newest.max(next.newest);
+    }
+
+    /// Whether it was packed where it was read.
+    pub fn was_packed(&self) -> bool {
+        self.packed
     }
 
     /// Whether it should take no further event.
@@ -269,7 +276,7 @@ impl Block {
         for place in &mut places {
             (place.start, place.end) = (place.start + base, place.end + base);
         }
-        Some(Self { header, places, bodies: plain })
+        Some(Self { header, places, bodies: plain, packed })
     }
 }
 

@@ -16,6 +16,9 @@
 //! 3. the events are handed over to be folded ([`crate::fold`]): what is missing is folded at the next start;
 //! 4. the last sequence is published, watchers of tables are told, everybody is answered.
 //!
+//! Where it takes long instead, a round waits a little for callers that the one before has answered, so that all who append in
+//! turns meet in one round ([`Company`]).
+//!
 //! Where making durable takes less than changing threads does (a disk in memory, or one with a battery), who appends a little while
 //! nobody else does commits it himself ([`Pace`]): the same steps, in the same order, without two changes of thread. One commit that
 //! takes longer ends that until many have been quick again.
@@ -29,6 +32,7 @@
 //! A caller that goes away while it waits takes nothing back: its request is carried out.
 
 mod commit;
+mod company;
 mod pace;
 
 use std::{
@@ -43,6 +47,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use commit::Committer;
+use company::Company;
 use pace::Pace;
 
 use crate::{
@@ -116,9 +121,9 @@ impl Writer {
         let (queue, requests) = channel();
         let thread = std::thread::Builder::new().name("event-store".to_owned());
         let (committer, pace) = (Arc::new(Mutex::new(committer)), Arc::new(Pace::default()));
-        let (ours, its_pace) = (Arc::clone(&committer), Arc::clone(&pace));
-        let thread = thread.spawn(move || run(&ours, &its_pace, keeper, &requests))?;
         let room = Arc::new(Semaphore::new(QUEUE_REQUESTS));
+        let (ours, its_pace, its_room) = (Arc::clone(&committer), Arc::clone(&pace), Arc::clone(&room));
+        let thread = thread.spawn(move || run(&ours, &its_pace, &its_room, keeper, &requests))?;
         Ok(Self { room, queue: Some(queue), committer, pace, thread: Some(thread) })
     }
 
@@ -165,7 +170,8 @@ impl Drop for Writer {
     }
 }
 
-fn run(committer: &Mutex<Committer>, pace: &Pace, keeper: Keeper, requests: &Receiver<Queued>) {
+fn run(committer: &Mutex<Committer>, pace: &Pace, room: &Semaphore, keeper: Keeper, requests: &Receiver<Queued>) {
+    let mut company = Company::default();
     while let Some(first) = next(committer, requests) {
         let Ok(mut committer) = committer.lock() else { return };
         let mut places = Vec::new();
@@ -173,17 +179,27 @@ fn run(committer: &Mutex<Committer>, pace: &Pace, keeper: Keeper, requests: &Rec
         while let Some(Queued { request, _room }) = queued {
             committer.admit(request);
             places.push(_room);
-            queued = if committer.round_is_full() { None } else { requests.try_recv().ok() };
+            queued = if committer.round_is_full() { None } else { another(requests, &company, places.len()) };
         }
         let start = Instant::now();
         committer.commit();
-        pace.took(start.elapsed());
+        let (end, answered) = (Instant::now(), places.len());
+        pace.took(end - start);
+        drop(places);
+        let waiting = QUEUE_REQUESTS - room.available_permits();
+        company = Company::after(end - start, answered, waiting, end);
     }
     // It folds what is pending; so the next start has nothing to fold.
     drop(keeper);
     let Ok(mut committer) = committer.lock() else { return };
     committer.flush_relaxed();
     committer.mark(true);
+}
+
+/// Another request for the round, which has `here`: one that waits, or comes while `company` is waited for.
+fn another(requests: &Receiver<Queued>, company: &Company, here: usize) -> Option<Queued> {
+    let waited = || requests.recv_timeout(company.wait(here, Instant::now())?).ok();
+    requests.try_recv().ok().or_else(waited)
 }
 
 /// The next request; none when there will be no more. Flushes relaxed writes that are due, requests or not.

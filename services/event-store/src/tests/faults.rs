@@ -141,6 +141,34 @@ async fn a_slow_disk_holds_up_no_reader_and_is_shared_by_whoever_waits() {
 }
 
 #[tokio::test]
+async fn on_a_slow_disk_all_who_append_in_turns_share_each_commit() {
+    const WRITERS: usize = 8;
+    const TURNS: usize = 5;
+    let disk = MemoryDisk::default();
+    let store = open(&disk);
+    disk.slow_down(std::time::Duration::from_millis(150));
+    let mut tail = store.tail();
+    let writer = |i: usize| {
+        let store = store.clone();
+        async move {
+            for turn in 0..TURNS {
+                store.append(drafts(&format!("{i}-{turn}-"), 1)).await.expect("appended");
+            }
+        }
+    };
+    let writers: Vec<_> = (0..WRITERS).map(|i| tokio::spawn(writer(i))).collect();
+    let mut commits = 0;
+    while tail.borrow_and_update().0 < (WRITERS * TURNS) as u64 {
+        tail.changed().await.expect("the store is open");
+        commits += 1;
+    }
+    for writer in writers {
+        writer.await.expect("the task");
+    }
+    assert!(commits < TURNS * 2 - 2, "{commits} commits: they took turns in two halves");
+}
+
+#[tokio::test]
 async fn a_start_whose_sync_fails_shows_nothing_and_the_next_one_may_succeed() {
     let disk = MemoryDisk::default();
     open(&disk).append(drafts("R", 2)).await.expect("appended");

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use clap::Args;
 use event_model::{EventDraft, Sequence};
 use event_store::{EventStore, StoreConfig};
 use serde_json::json;
@@ -34,14 +35,31 @@ const MOST_DRAFTS: usize = 120_000;
 /// What each writer appends in a round: its batches.
 type Lots = Vec<Vec<Vec<EventDraft>>>;
 
+/// How much is measured.
+#[derive(Args)]
+pub struct Appends {
+    /// Rounds of each measurement of appends.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// About how long the plain file's part of a round takes.
+    #[arg(long, default_value_t = 400)]
+    round_ms: u64,
+    /// Leave the other sizes of batches out.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Leave the other numbers of writers out.
+    #[arg(long)]
+    writers: Option<usize>,
+}
+
 /// Measures each combination in `place`, and holds the ratios to the bounds.
-pub async fn measure(place: &Place, rounds: usize, round_ms: u64, verdict: &mut Verdict) -> Result<()> {
+pub async fn measure(place: &Place, appends: &Appends, verdict: &mut Verdict) -> Result<()> {
     let sync_us = sync_us(place)?;
     println!("{}", json!({ "bench": "log", "what": "sync", "place": place.name, "median_us": rounded(sync_us) }));
     let mut singles = Vec::new();
-    for batch in BATCHES {
-        for writers in WRITERS {
-            let cell = Cell::measure(place, batch, writers, rounds, round_ms).await?;
+    for batch in BATCHES.into_iter().filter(|batch| appends.batch.is_none_or(|only| only == *batch)) {
+        for writers in WRITERS.into_iter().filter(|writers| appends.writers.is_none_or(|only| only == *writers)) {
+            let cell = Cell::measure(place, batch, writers, appends).await?;
             let of = format!("{}: append in batches of {batch}, {writers} writers, over the file", place.name);
             verdict.at_least(of, cell.vs_file, verdict::vs_file(sync_us, batch));
             if batch == 1 {
@@ -77,7 +95,7 @@ struct Cell {
 }
 
 impl Cell {
-    async fn measure(place: &Place, batch: usize, writers: usize, rounds: usize, round_ms: u64) -> Result<Self> {
+    async fn measure(place: &Place, batch: usize, writers: usize, appends: &Appends) -> Result<Self> {
         let folder = place.folder()?;
         let store = EventStore::open(&StoreConfig::at(folder.path().join("store")))?;
         let file = Plain::at(&folder.path().join("log.ndjson"))?;
@@ -86,11 +104,11 @@ impl Cell {
         let lots = source.lots(FIRST_ROUND, batch);
         to_store(&store, lots.clone()).await?;
         let first = file.append(lots)?;
-        let batches = (FIRST_ROUND as f64 * round_ms as f64 / 1e3 / first.as_secs_f64()) as usize;
+        let batches = (FIRST_ROUND as f64 * appends.round_ms as f64 / 1e3 / first.as_secs_f64()) as usize;
         let batches = batches.clamp(FIRST_ROUND, (MOST_DRAFTS / writers / batch).max(1));
         let events = (batches * batch * writers) as f64;
         let (mut stored, mut filed, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..rounds.max(1) {
+        for _ in 0..appends.rounds.max(1) {
             let lots = source.lots(batches, batch);
             let copy = lots.clone();
             let took = to_store(&store, lots).await?;

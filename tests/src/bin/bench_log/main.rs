@@ -34,12 +34,8 @@ struct Arguments {
     /// Events of the long log.
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
-    /// Rounds of each measurement of appends.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// About how long the plain file's part of a round takes.
-    #[arg(long, default_value_t = 400)]
-    round_ms: u64,
+    #[command(flatten)]
+    appends: append::Appends,
     /// A folder on a disk; beside this program if not given.
     #[arg(long)]
     disk: Option<PathBuf>,
@@ -49,6 +45,9 @@ struct Arguments {
     /// Leave the other part out.
     #[arg(long)]
     only: Option<Part>,
+    /// Leave the other places out.
+    #[arg(long)]
+    place: Option<String>,
     /// Be a child of this program.
     #[arg(long, hide = true, requires = "store")]
     role: Option<child::Role>,
@@ -71,9 +70,10 @@ async fn main() -> Result<ExitCode> {
         return child::be(role, &store, arguments.events).await.map(|()| ExitCode::SUCCESS);
     }
     let mut verdict = Verdict::default();
-    for place in Place::all(arguments.disk.as_deref(), &arguments.memory)? {
+    let places = Place::all(arguments.disk.as_deref(), &arguments.memory)?;
+    for place in places.into_iter().filter(|place| arguments.place.as_ref().is_none_or(|name| name == place.name)) {
         if arguments.only != Some(Part::Long) {
-            append::measure(&place, arguments.rounds, arguments.round_ms, &mut verdict).await?;
+            append::measure(&place, &arguments.appends, &mut verdict).await?;
         }
         if arguments.only != Some(Part::Appends) {
             million::measure(&place, arguments.events, &mut verdict).await?;
