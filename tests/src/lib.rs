@@ -3,6 +3,7 @@
 pub mod bench_delivery;
 pub mod bench_schedule;
 pub mod log_proof;
+pub mod mounted;
 pub mod program;
 pub mod sim;
 pub mod soak;

@@ -4,18 +4,21 @@ use std::{
     env,
     io::{self, Write},
     path::PathBuf,
-    process::{Command, ExitCode},
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use event_store::DurabilityLevel;
 use serde_json::json;
-use tests::log_proof::{
-    child::{self, Work},
-    cut, damage,
-    family::Family,
-    kill,
+use tests::{
+    log_proof::{
+        child::{self, Work},
+        cut, damage,
+        family::Family,
+        kill,
+    },
+    mounted::own_mounts,
 };
 
 /// Linux's folder in memory.
@@ -161,22 +164,10 @@ async fn main() -> Result<ExitCode> {
     }
 }
 
-/// Runs this again where mounts are its own: they end with it, however it ends. It takes root; with `EXPENSEWIRE_SUDO=1`, as a
-/// machine for integration may set it, `sudo` is asked for that.
+/// Runs this again where mounts are its own.
 fn in_a_namespace() -> Result<ExitCode> {
-    let sudo = env::var_os("EXPENSEWIRE_SUDO").is_some_and(|sudo| sudo == "1");
-    let as_root = || {
-        let mut command = Command::new(if sudo { "sudo" } else { "unshare" });
-        if sudo {
-            command.args(["--non-interactive", "--preserve-env=STRICT", "unshare"]);
-        }
-        command.args(["--mount", "--propagation", "private"]);
-        command
-    };
-    if !as_root().arg("true").output().is_ok_and(|tried| tried.status.success()) {
-        return skip("a mount namespace takes root, on Linux");
-    }
-    let status = as_root().arg(env::current_exe()?).args(env::args_os().skip(1)).arg("--inside").status()?;
+    let Some(mut command) = own_mounts() else { return skip("a mount namespace takes root, on Linux") };
+    let status = command.arg(env::current_exe()?).args(env::args_os().skip(1)).arg("--inside").status()?;
     Ok(exit(status.success()))
 }
 

@@ -55,12 +55,12 @@ pub struct Appends {
 /// Measures each combination in `place`, and holds the ratios to the bounds.
 pub async fn measure(place: &Place, appends: &Appends, verdict: &mut Verdict) -> Result<()> {
     let sync_us = sync_us(place)?;
-    println!("{}", json!({ "bench": "log", "what": "sync", "place": place.name, "median_us": rounded(sync_us) }));
+    println!("{}", json!({ "bench": "log", "what": "sync", "place": place.kind.to_string(), "median_us": rounded(sync_us) }));
     let mut singles = Vec::new();
     for batch in BATCHES.into_iter().filter(|batch| appends.batch.is_none_or(|only| only == *batch)) {
         for writers in WRITERS.into_iter().filter(|writers| appends.writers.is_none_or(|only| only == *writers)) {
             let cell = Cell::measure(place, batch, writers, appends).await?;
-            let of = format!("{}: append in batches of {batch}, {writers} writers, over the file", place.name);
+            let of = format!("{}: append in batches of {batch}, {writers} writers, over the file", place.kind);
             verdict.at_least(of, cell.vs_file, verdict::vs_file(sync_us, batch));
             if batch == 1 {
                 singles.push(cell.per_s);
@@ -68,7 +68,7 @@ pub async fn measure(place: &Place, appends: &Appends, verdict: &mut Verdict) ->
         }
     }
     if let [one, sixteen] = singles[..] {
-        let of = format!("{}: 16 writers over one, in batches of 1", place.name);
+        let of = format!("{}: 16 writers over one, in batches of 1", place.kind);
         verdict.at_least(of, sixteen / one, verdict::SHARED_COMMITS);
     }
     Ok(())
@@ -120,7 +120,7 @@ impl Cell {
         store.close().await?;
         let cell = Self { per_s: median(stored), vs_file: median(ratios) };
         let line = json!({
-            "bench": "log", "what": "append", "place": place.name, "batch": batch, "writers": writers,
+            "bench": "log", "what": "append", "place": place.kind.to_string(), "batch": batch, "writers": writers,
             "vs_file": rounded(cell.vs_file), "per_s": rounded(cell.per_s), "file_per_s": rounded(median(filed)),
         });
         println!("{line}");

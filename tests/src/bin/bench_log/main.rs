@@ -10,7 +10,7 @@
 //! amounts are drawn by a generator that is the same every time; merchants, categories, trips and people come from lists of five to eight, so
 //! they compress better than a large company's would. The size of the long log is that of these.
 //!
-//! All of it runs twice: on a disk, and where a sync costs next to nothing. Which bound holds where, the measured sync of the
+//! It runs on a disk, on one with slow syncs, and in memory ([`place`]). Which bound holds where, the measured sync of the
 //! plain file decides. The million events are appended by a child that is killed (-9) afterwards, and read by a second one:
 //! their peak memory is theirs alone. Prints one JSON line per measurement, then one per bound; fails when one does not hold.
 
@@ -25,7 +25,8 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
-use place::Place;
+use expensewire as _; // Its allocator is what the store runs on.
+use place::{Kind, Place};
 use verdict::Verdict;
 
 /// Measures the log beside a plain file.
@@ -47,7 +48,10 @@ struct Arguments {
     only: Option<Part>,
     /// Leave the other places out.
     #[arg(long)]
-    place: Option<String>,
+    place: Option<Kind>,
+    /// Be the child that measures in this place.
+    #[arg(long, hide = true)]
+    here: Option<Kind>,
     /// Be a child of this program.
     #[arg(long, hide = true, requires = "store")]
     role: Option<child::Role>,
@@ -66,18 +70,30 @@ enum Part {
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    if let Some((role, store)) = arguments.role.zip(arguments.store) {
-        return child::be(role, &store, arguments.events).await.map(|()| ExitCode::SUCCESS);
+    if let Some((role, store)) = arguments.role.zip(arguments.store.as_deref()) {
+        return child::be(role, store, arguments.events).await.map(|()| ExitCode::SUCCESS);
     }
-    let mut verdict = Verdict::default();
-    let places = Place::all(arguments.disk.as_deref(), &arguments.memory)?;
-    for place in places.into_iter().filter(|place| arguments.place.as_ref().is_none_or(|name| name == place.name)) {
-        if arguments.only != Some(Part::Long) {
-            append::measure(&place, &arguments.appends, &mut verdict).await?;
-        }
-        if arguments.only != Some(Part::Appends) {
-            million::measure(&place, arguments.events, &mut verdict).await?;
-        }
+    match arguments.here {
+        Some(kind) => measure(kind, &arguments).await,
+        None => Ok(if in_all_places(arguments.place)? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
     }
+}
+
+/// One place after the other, each in a process of its own. All are measured before it fails.
+fn in_all_places(only: Option<Kind>) -> Result<bool> {
+    let places = Kind::value_variants().iter().filter(|kind| only.is_none_or(|only| only == **kind));
+    places.map(|kind| kind.run()).try_fold(true, |all, held| Ok(held? && all))
+}
+
+async fn measure(kind: Kind, arguments: &Arguments) -> Result<ExitCode> {
+    let place = Place::new(kind, arguments.disk.as_deref(), &arguments.memory)?;
+    let mut verdict = Verdict::new(kind.is_durable());
+    if arguments.only != Some(Part::Long) {
+        append::measure(&place, &arguments.appends, &mut verdict).await?;
+    }
+    if arguments.only != Some(Part::Appends) && kind.has_long_log() {
+        million::measure(&place, arguments.events, &mut verdict).await?;
+    }
+    place.close()?;
     Ok(if verdict.say() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

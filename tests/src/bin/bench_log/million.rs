@@ -32,7 +32,7 @@ const PAGE: usize = 1_000;
 /// Fills a store in `place`, kills its writer, reads it, and holds what it cost to the bounds.
 pub async fn measure(place: &Place, events: u64, verdict: &mut Verdict) -> Result<()> {
     let folder = place.folder()?;
-    let of = |what: &str| format!("{}: {what}", place.name);
+    let of = |what: &str| format!("{}: {what}", place.kind);
     let fill_peak = fill(place, folder.path(), events).await?;
 
     let mut reader = Talking::start(Role::Read, folder.path(), events)?;
@@ -42,11 +42,11 @@ pub async fn measure(place: &Place, events: u64, verdict: &mut Verdict) -> Resul
     let open_s = number(&opened, "open_s")?;
     println!(
         "{}",
-        json!({ "bench": "log", "what": "open", "place": place.name, "after": "kill -9", "took_s": rounded(open_s) })
+        json!({ "bench": "log", "what": "open", "place": place.kind.to_string(), "after": "kill -9", "took_s": rounded(open_s) })
     );
     let per_event = bytes / last;
     let size = json!({
-        "bench": "log", "what": "size", "place": place.name, "events": last, "bytes_per_event": rounded(per_event),
+        "bench": "log", "what": "size", "place": place.kind.to_string(), "events": last, "bytes_per_event": rounded(per_event),
         "allocated_per_event": rounded(allocated(folder.path())? / last),
     });
     println!("{size}");
@@ -54,7 +54,7 @@ pub async fn measure(place: &Place, events: u64, verdict: &mut Verdict) -> Resul
     let scanned = reader.hear().await?;
     let per_s = number(&scanned, "events")? / number(&scanned, "scan_s")?;
     let body = number(&scanned, "bytes")? / last;
-    let scan = json!({ "bench": "log", "what": "scan", "place": place.name, "per_s": rounded(per_s), "json_bytes_per_event": rounded(body) });
+    let scan = json!({ "bench": "log", "what": "scan", "place": place.kind.to_string(), "per_s": rounded(per_s), "json_bytes_per_event": rounded(body) });
     println!("{scan}");
 
     let address = reader.hear().await?["address"].as_str().context("an address")?.to_owned();
@@ -64,7 +64,7 @@ pub async fn measure(place: &Place, events: u64, verdict: &mut Verdict) -> Resul
     let peak = fill_peak.max(reader.peak_mib()?);
     println!(
         "{}",
-        json!({ "bench": "log", "what": "http", "place": place.name, "per_s": rounded(http_per_s), "pages": pages,
+        json!({ "bench": "log", "what": "http", "place": place.kind.to_string(), "per_s": rounded(http_per_s), "pages": pages,
             "peak_mib": rounded(reader.peak_mib()?) })
     );
     reader.end().await?;
@@ -87,7 +87,7 @@ async fn fill(place: &Place, folder: &Path, events: u64) -> Result<f64> {
     writer.kill().await?;
     let per_s = events as f64 / number(&filled, "took_s")?;
     let line = json!({
-        "bench": "log", "what": "fill", "place": place.name, "batch": 1_000, "writers": 1, "events": events,
+        "bench": "log", "what": "fill", "place": place.kind.to_string(), "batch": 1_000, "writers": 1, "events": events,
         "per_s_with_making": rounded(per_s), "peak_mib": rounded(peak),
     });
     println!("{line}");

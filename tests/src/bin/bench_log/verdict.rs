@@ -36,8 +36,8 @@ pub fn vs_file(sync_us: f64, batch: usize) -> f64 {
 }
 
 /// Bounds that were looked at.
-#[derive(Default)]
 pub struct Verdict {
+    counts: bool,
     bounds: Vec<Bound>,
 }
 
@@ -50,6 +50,11 @@ struct Bound {
 }
 
 impl Verdict {
+    /// None yet. What does not count is only shown.
+    pub fn new(counts: bool) -> Self {
+        Self { counts, bounds: Vec::new() }
+    }
+
     /// `of` must be `bound` or more.
     pub fn at_least(&mut self, of: String, measured: f64, bound: f64) {
         self.bounds.push(Bound { of, measured, wanted: "at least", bound, holds: measured >= bound });
@@ -60,16 +65,16 @@ impl Verdict {
         self.bounds.push(Bound { of, measured, wanted: "at most", bound, holds: measured <= bound });
     }
 
-    /// Prints each bound, and whether all hold. That nothing was measured holds nothing.
+    /// Prints each bound, and whether all that count hold. That nothing was measured holds nothing.
     pub fn say(&self) -> bool {
         for Bound { of, measured, wanted, bound, holds } in &self.bounds {
             let line = json!({
                 "bench": "log", "what": "verdict", "of": of, "measured": rounded(*measured), "wanted": wanted,
-                "bound": bound, "verdict": if *holds { "holds" } else { "does not hold" },
+                "bound": bound, "verdict": if *holds { "holds" } else { "does not hold" }, "counts": self.counts,
             });
             println!("{line}");
         }
-        !self.bounds.is_empty() && self.bounds.iter().all(|bound| bound.holds)
+        !self.counts || (!self.bounds.is_empty() && self.bounds.iter().all(|bound| bound.holds))
     }
 }
 
@@ -97,14 +102,17 @@ mod tests {
 
     #[test]
     fn what_is_no_number_or_was_not_measured_does_not_hold() {
-        assert!(!Verdict::default().say());
+        assert!(!Verdict::new(true).say());
         for (measured, holds) in [(0.9, true), (0.899, false), (median(Vec::new()), false)] {
-            let mut verdict = Verdict::default();
+            let mut verdict = Verdict::new(true);
             verdict.at_least("ratio".to_owned(), measured, 0.9);
             assert_eq!(verdict.say(), holds);
         }
-        let mut verdict = Verdict::default();
+        let mut verdict = Verdict::new(true);
         verdict.at_most("peak".to_owned(), f64::NAN, 128.0);
         assert!(!verdict.say());
+        let mut shown = Verdict::new(false);
+        shown.at_least("ratio".to_owned(), 0.1, 0.9);
+        assert!(shown.say());
     }
 }

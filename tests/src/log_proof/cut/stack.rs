@@ -11,17 +11,18 @@
 //! the disk a moment longer. What was acknowledged before the freeze was flushed through all three; what a copy lacks
 //! is what a power cut takes. Starting from a copy mounts disk and system, whose journals are then replayed.
 //!
-//! Whoever builds a stack should be in a mount namespace of its own: whatever ends it, the mounts and loop devices go with it.
+//! Whoever builds a stack should be in [a mount namespace of its own](crate::mounted::own_mounts).
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
-const MIB: u64 = 1 << 20;
+use crate::mounted::{Mounted, run};
+
 /// The system has room for what children write between two new disks; the files are sparse.
 const SYSTEM_MIB: u64 = 640;
 const DISK_MIB: u64 = SYSTEM_MIB + 96;
@@ -56,24 +57,24 @@ impl Stack {
 
     /// Where the store belongs.
     pub fn store(&self) -> PathBuf {
-        self.system.at.join("store")
+        self.system.path().join("store")
     }
 
     /// Cuts: gives what `claims` said just before, and the image of the disk.
     pub fn cut<T>(&self, claims: impl FnOnce() -> T) -> Result<(T, PathBuf)> {
         let image = self.folder.join("cut.img");
         let claims = claims();
-        run(Command::new("fsfreeze").arg("--freeze").arg(&self.room.at))?;
+        run(Command::new("fsfreeze").arg("--freeze").arg(self.room.path()))?;
         let from = self.folder.join("room/disk.img");
         let copied = run(Command::new("cp").args(["--sparse=always", "--"]).arg(from).arg(&image));
-        run(Command::new("fsfreeze").arg("--unfreeze").arg(&self.room.at))?;
+        run(Command::new("fsfreeze").arg("--unfreeze").arg(self.room.path()))?;
         copied.map(|()| (claims, image))
     }
 
     /// Starts from the image of a cut.
     pub fn restart(&self, image: &Path) -> Result<Restarted> {
         let disk = Mounted::existing(image, &self.folder.join("after-disk"))?;
-        let system = Mounted::existing(&disk.at.join("system.img"), &self.folder.join("after-system"))?;
+        let system = Mounted::existing(&disk.path().join("system.img"), &self.folder.join("after-system"))?;
         Ok(Restarted { image: image.to_owned(), disk, system })
     }
 
@@ -87,7 +88,7 @@ impl Stack {
 impl Restarted {
     /// Where the store is.
     pub fn store(&self) -> PathBuf {
-        self.system.at.join("store")
+        self.system.path().join("store")
     }
 
     /// Unmounts it and removes the image.
@@ -95,35 +96,4 @@ impl Restarted {
         [self.system, self.disk].into_iter().try_for_each(Mounted::unmount)?;
         Ok(fs::remove_file(self.image)?)
     }
-}
-
-/// A file system in a file, mounted. The loop device goes with the mount.
-struct Mounted {
-    at: PathBuf,
-}
-
-impl Mounted {
-    fn new(image: &Path, mib: u64, at: &Path) -> Result<Self> {
-        File::create(image)?.set_len(mib * MIB)?;
-        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(image))?;
-        Self::existing(image, at)
-    }
-
-    fn existing(image: &Path, at: &Path) -> Result<Self> {
-        fs::create_dir_all(at)?;
-        run(Command::new("mount").args(["-t", "ext4", "-o", "loop"]).arg(image).arg(at))?;
-        Ok(Self { at: at.to_owned() })
-    }
-
-    fn unmount(self) -> Result<()> {
-        run(Command::new("umount").arg(self.at))
-    }
-}
-
-fn run(mut command: impl std::borrow::BorrowMut<Command>) -> Result<()> {
-    let command = command.borrow_mut();
-    let output = command.output().with_context(|| format!("{command:?} cannot be run"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?}: {}", said.trim());
-    Ok(())
 }
