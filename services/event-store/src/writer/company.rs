@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-/// A round that takes less is not worth waiting for: coming back takes a tenth of that.
-const SLOW: Duration = Duration::from_millis(1);
+/// A round that takes less is over before anybody is back.
+const SLOW: Duration = Duration::from_micros(100);
 /// The part of what the last round took that the next one waits at most.
-const PART: u32 = 8;
+const PART: u32 = 4;
 /// And no longer than that, however slow the disk: nobody knows that they come.
 const LONGEST: Duration = Duration::from_millis(10);
 
@@ -41,11 +41,11 @@ mod tests {
     #[test]
     fn after_a_slow_round_those_it_answered_are_waited_for_a_little() {
         let now = Instant::now();
-        let company = Company::after(SLOW * 4, 8, 8, now);
-        assert_eq!(company.wait(1, now), Some(SLOW / 2));
-        assert_eq!(company.wait(15, now + SLOW / 4), Some(SLOW / 4));
+        let company = Company::after(SLOW * PART, 8, 8, now);
+        assert_eq!(company.wait(1, now), Some(SLOW));
+        assert_eq!(company.wait(15, now + SLOW / 4), Some(SLOW * 3 / 4));
         assert_eq!(company.wait(16, now), None, "all are here");
-        assert_eq!(company.wait(1, now + SLOW / 2), None, "they took too long");
+        assert_eq!(company.wait(1, now + SLOW), None, "they took too long");
         assert_eq!(Company::after(SLOW * 1000, 8, 8, now).wait(1, now), Some(LONGEST));
     }
 
@@ -53,7 +53,7 @@ mod tests {
     fn nobody_is_waited_for_by_the_only_caller_or_where_a_round_is_quick() {
         let now = Instant::now();
         assert_eq!(Company::default().wait(1, now), None);
-        assert_eq!(Company::after(SLOW * 4, 1, 0, now).wait(1, now), None);
+        assert_eq!(Company::after(SLOW * PART, 1, 0, now).wait(1, now), None);
         assert_eq!(Company::after(SLOW / 2, 8, 8, now).wait(1, now), None);
     }
 }

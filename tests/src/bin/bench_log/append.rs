@@ -55,13 +55,17 @@ pub struct Appends {
 /// Measures each combination in `place`, and holds the ratios to the bounds.
 pub async fn measure(place: &Place, appends: &Appends, verdict: &mut Verdict) -> Result<()> {
     let sync_us = sync_us(place)?;
-    println!("{}", json!({ "bench": "log", "what": "sync", "place": place.kind.to_string(), "median_us": rounded(sync_us) }));
+    println!(
+        "{}",
+        json!({ "bench": "log", "what": "sync", "place": place.kind.to_string(), "median_us": rounded(sync_us) })
+    );
     let mut singles = Vec::new();
     for batch in BATCHES.into_iter().filter(|batch| appends.batch.is_none_or(|only| only == *batch)) {
         for writers in WRITERS.into_iter().filter(|writers| appends.writers.is_none_or(|only| only == *writers)) {
             let cell = Cell::measure(place, batch, writers, appends).await?;
             let of = format!("{}: append in batches of {batch}, {writers} writers, over the file", place.kind);
-            verdict.at_least(of, cell.vs_file, verdict::vs_file(sync_us, batch));
+            let bound = verdict::vs_file(sync_us, batch);
+            verdict.counted_at_least(of, cell.vs_file, bound, place.kind.counts(writers));
             if batch == 1 {
                 singles.push(cell.per_s);
             }
@@ -69,7 +73,7 @@ pub async fn measure(place: &Place, appends: &Appends, verdict: &mut Verdict) ->
     }
     if let [one, sixteen] = singles[..] {
         let of = format!("{}: 16 writers over one, in batches of 1", place.kind);
-        verdict.at_least(of, sixteen / one, verdict::SHARED_COMMITS);
+        verdict.counted_at_least(of, sixteen / one, verdict::SHARED_COMMITS, place.kind.counts(16));
     }
     Ok(())
 }

@@ -87,7 +87,7 @@ fn in_all_places(only: Option<Kind>) -> Result<bool> {
 
 async fn measure(kind: Kind, arguments: &Arguments) -> Result<ExitCode> {
     let place = Place::new(kind, arguments.disk.as_deref(), &arguments.memory)?;
-    let mut verdict = Verdict::new(kind.is_durable());
+    let mut verdict = Verdict::default();
     if arguments.only != Some(Part::Long) {
         append::measure(&place, &arguments.appends, &mut verdict).await?;
     }

@@ -4,7 +4,8 @@
 //!
 //! - **disk**: a folder beside this program, or the one given;
 //! - **slow disk**: the same, with every sync made 4 ms longer, as on a disk that turns, for the store and for the plain file alike:
-//!   `strace` holds each `fdatasync`, `fsync` and `sync_file_range` up, several at a time if several threads ask;
+//!   `strace` holds each `fdatasync`, `fsync` and `sync_file_range` up. It holds several at a time up if several threads ask, as no disk
+//!   does: so the file with several writers is faster there than it could be, and the bounds beside it are shown and do not count;
 //! - **memory**: a file system of its own in a file in memory, where a sync is real and takes some ten microseconds. It takes root;
 //! - **tmpfs**: the folder in memory itself. A sync does nothing there at all, so nothing that is written is durable. What is measured is
 //!   printed beside the bounds of durable appends, and does not count.
@@ -71,9 +72,13 @@ impl Kind {
         Ok(command.status()?.success())
     }
 
-    /// Whether a sync makes anything durable there.
-    pub fn is_durable(self) -> bool {
-        self != Self::Tmpfs
+    /// Whether what so many writers append there side by side is held to the bounds.
+    pub fn counts(self, writers: usize) -> bool {
+        match self {
+            Self::Disk | Self::Memory => true,
+            Self::SlowDisk => writers == 1,
+            Self::Tmpfs => false,
+        }
     }
 
     /// Whether the long log is read there, too: it need not be where only syncs differ.

@@ -36,8 +36,8 @@ pub fn vs_file(sync_us: f64, batch: usize) -> f64 {
 }
 
 /// Bounds that were looked at.
+#[derive(Default)]
 pub struct Verdict {
-    counts: bool,
     bounds: Vec<Bound>,
 }
 
@@ -47,34 +47,35 @@ struct Bound {
     wanted: &'static str,
     bound: f64,
     holds: bool,
+    counts: bool,
 }
 
 impl Verdict {
-    /// None yet. What does not count is only shown.
-    pub fn new(counts: bool) -> Self {
-        Self { counts, bounds: Vec::new() }
-    }
-
     /// `of` must be `bound` or more.
     pub fn at_least(&mut self, of: String, measured: f64, bound: f64) {
-        self.bounds.push(Bound { of, measured, wanted: "at least", bound, holds: measured >= bound });
+        self.counted_at_least(of, measured, bound, true);
+    }
+
+    /// The same; what does not count is only shown.
+    pub fn counted_at_least(&mut self, of: String, measured: f64, bound: f64, counts: bool) {
+        self.bounds.push(Bound { of, measured, wanted: "at least", bound, holds: measured >= bound, counts });
     }
 
     /// `of` must be `bound` or less.
     pub fn at_most(&mut self, of: String, measured: f64, bound: f64) {
-        self.bounds.push(Bound { of, measured, wanted: "at most", bound, holds: measured <= bound });
+        self.bounds.push(Bound { of, measured, wanted: "at most", bound, holds: measured <= bound, counts: true });
     }
 
     /// Prints each bound, and whether all that count hold. That nothing was measured holds nothing.
     pub fn say(&self) -> bool {
-        for Bound { of, measured, wanted, bound, holds } in &self.bounds {
+        for Bound { of, measured, wanted, bound, holds, counts } in &self.bounds {
             let line = json!({
                 "bench": "log", "what": "verdict", "of": of, "measured": rounded(*measured), "wanted": wanted,
-                "bound": bound, "verdict": if *holds { "holds" } else { "does not hold" }, "counts": self.counts,
+                "bound": bound, "verdict": if *holds { "holds" } else { "does not hold" }, "counts": counts,
             });
             println!("{line}");
         }
-        !self.counts || (!self.bounds.is_empty() && self.bounds.iter().all(|bound| bound.holds))
+        !self.bounds.is_empty() && self.bounds.iter().all(|bound| bound.holds || !bound.counts)
     }
 }
 
@@ -102,17 +103,17 @@ mod tests {
 
     #[test]
     fn what_is_no_number_or_was_not_measured_does_not_hold() {
-        assert!(!Verdict::new(true).say());
+        assert!(!Verdict::default().say());
         for (measured, holds) in [(0.9, true), (0.899, false), (median(Vec::new()), false)] {
-            let mut verdict = Verdict::new(true);
+            let mut verdict = Verdict::default();
             verdict.at_least("ratio".to_owned(), measured, 0.9);
             assert_eq!(verdict.say(), holds);
         }
-        let mut verdict = Verdict::new(true);
+        let mut verdict = Verdict::default();
         verdict.at_most("peak".to_owned(), f64::NAN, 128.0);
         assert!(!verdict.say());
-        let mut shown = Verdict::new(false);
-        shown.at_least("ratio".to_owned(), 0.1, 0.9);
+        let mut shown = Verdict::default();
+        shown.counted_at_least("ratio".to_owned(), 0.1, 0.9, false);
         assert!(shown.say());
     }
 }
