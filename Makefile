@@ -81,7 +81,7 @@ sim: ## the simulation of engine, store, upstream and subscriber: SEEDS=2000 for
 bench-schedule: ## mean delay under the planner over that of one who knows the rates, and over round robin; fails when a bound does not hold
 	$(CARGO) run --locked --release --quiet -p tests --bin bench_schedule
 
-bench-log: ## durable appends over a plain file, size, replay and restart of a million events, on disk and in memory; fails when a bound does not hold
+bench-log: ## durable appends over a plain file, size, replay and restart of a million events, on disk, a slow disk and in memory; fails when a bound does not hold
 	$(CARGO) build --release --locked -p tests --bin bench_log
 	$(CARGO) run --release --locked --quiet -p tests --bin bench_log
 
