@@ -2,7 +2,9 @@
 //! neither lets through.
 
 mod browser;
+mod edits;
 mod forms;
+mod keys;
 mod pages;
 mod scope;
 mod service;
