@@ -133,7 +133,7 @@ async function edit(page, place, sub) {
   await pressed(page, "Save");
   ensure((await page.locator("#url-error").textContent()).includes("169.254"), "what is wrong stands beside its field");
   ensure((await page.inputValue("#rate_per_s")) === "fast", "what was typed is still there");
-  ensure((await page.inputValue("#headers")) === "X-Team:", "but no value of a header");
+  ensure((await page.inputValue("#headers")).trim() === "X-Team:", "but no value of a header");
   await check(page, "a form that came back");
   await page.screenshot({ path: `${place.shots}/edit-refused.png`, fullPage: true });
   await page.locator("[role=alert] a", { hasText: "Deliveries a second" }).click();

@@ -19,8 +19,10 @@ pub(crate) struct Trouble {
 pub(crate) struct Wrong {
     /// The id of the field; empty where it is about none of the form.
     pub field: &'static str,
-    /// What the field is called, and which part of it is meant.
+    /// What the field is called.
     pub label: String,
+    /// Which part of it is meant; empty for all of it.
+    pub part: String,
     pub detail: String,
 }
 
@@ -30,7 +32,9 @@ pub(crate) type Labels = [(&'static str, &'static str, &'static str)];
 impl Trouble {
     /// What the API says of a form with these fields.
     pub fn of(problem: &Problem, labels: &Labels) -> Self {
-        let wrongs: Vec<_> = problem.errors.iter().map(|fault| Wrong::of(fault, labels)).collect();
+        let mut wrongs: Vec<_> = problem.errors.iter().map(|fault| Wrong::of(fault, labels)).collect();
+        // In the order of the form, and what is about none of its fields first.
+        wrongs.sort_by_key(|wrong| labels.iter().position(|(_, field, _)| *field == wrong.field));
         // With the errors named, the detail says no more than that there are some.
         let detail = if wrongs.is_empty() { format!("{}.", problem.detail) } else { String::new() };
         Self { title: problem.title.clone(), detail, wrongs }
@@ -63,7 +67,11 @@ impl Trouble {
     /// What is wrong with `field`, as sentences; empty where nothing is.
     pub fn at(&self, field: &str) -> String {
         let of_field = self.wrongs.iter().filter(|wrong| wrong.field == field);
-        of_field.map(Wrong::told).collect::<Vec<_>>().join(". ")
+        let told = of_field.map(|wrong| match wrong.part.as_str() {
+            "" => wrong.detail.clone(),
+            part => format!("{part}: {}", wrong.detail),
+        });
+        told.collect::<Vec<_>>().join(". ")
     }
 }
 
@@ -108,17 +116,17 @@ impl Wrong {
         let (name, rest) = path.split_once('/').unwrap_or((path, ""));
         let known = labels.iter().find(|(known, ..)| *known == name);
         let (field, label) = known.map_or(("", name), |(_, field, label)| (*field, *label));
-        let label = match rest.parse::<usize>() {
-            Ok(index) => format!("{label}, number {}", index + 1),
-            Err(_) if rest.is_empty() => label.to_owned(),
-            Err(_) => format!("{label}, {}", rest.replace("~1", "/").replace("~0", "~")),
+        let part = match rest.parse::<usize>() {
+            Ok(index) => format!("number {}", index + 1),
+            Err(_) => rest.replace("~1", "/").replace("~0", "~"),
         };
-        Self { field, label, detail: fault.detail.clone() }
+        Self { field, label: label.to_owned(), part, detail: fault.detail.clone() }
     }
 
-    /// As a sentence.
-    pub fn told(&self) -> String {
-        if self.label.is_empty() { self.detail.clone() } else { format!("{}: {}", self.label, self.detail) }
+    /// What it is about: the field, and which part of it.
+    pub fn place(&self) -> String {
+        let words = [self.label.as_str(), &self.part];
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -135,16 +143,20 @@ mod tests {
         let problem: Problem = serde_json::from_value(json!({
             "type": "/problems/validation", "title": "A field is wrong", "status": 422, "detail": "see errors",
             "errors": [
-                {"pointer": "/events/1", "detail": "is no glob"},
                 {"pointer": "/rate_per_s", "detail": "must be a number"},
+                {"pointer": "/events/1", "detail": "is no glob"},
                 {"pointer": "/other/a~1b", "detail": "is not a field here"},
             ],
         }))
         .expect("a problem");
         let trouble = Trouble::of(&problem, LABELS);
         assert!(trouble.is_some() && trouble.has("rate") && !trouble.has("rate_per_s"));
-        assert_eq!(trouble.at("events"), "Events, number 2: is no glob");
-        assert_eq!((trouble.wrongs[2].field, trouble.wrongs[2].label.as_str()), ("", "other, a/b"));
+        assert_eq!(
+            (trouble.at("events").as_str(), trouble.at("rate").as_str()),
+            ("number 2: is no glob", "must be a number")
+        );
+        let places: Vec<_> = trouble.wrongs.iter().map(Wrong::place).collect();
+        assert_eq!(places, ["other, a/b", "Events, number 2", "Deliveries a second"], "in the order of the form");
         assert_eq!((trouble.detail.as_str(), Trouble::default().is_some()), ("", false));
     }
 }

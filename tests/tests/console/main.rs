@@ -5,6 +5,7 @@ mod browser;
 mod edits;
 mod forms;
 mod keys;
+mod logs;
 mod pages;
 mod scope;
 mod service;

@@ -40,7 +40,12 @@ impl Key {
 
     /// What people call it.
     pub fn name(&self) -> &str {
-        self.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(&self.id)
+        let described = self.description.as_deref().filter(|text| !text.is_empty());
+        described.unwrap_or(match self.origin.as_str() {
+            "generated" => "the generated key",
+            "configured" => "the configured key",
+            _ => &self.id,
+        })
     }
 
     /// Whether `action` is among its actions.

@@ -84,24 +84,24 @@ pub(super) async fn enter(
     let key = fields.text("key");
     let Some(own) = taken(&console, remote, key).await? else {
         console.attempts.failed(remote.ip(), now);
-        note(remote, "refused");
+        note(remote, "refused", "");
         let trouble = "The service does not know this key. It begins with ew_ and was shown once when it was made.";
         return SignIn::shown(&headers, StatusCode::UNAUTHORIZED, next, trouble);
     };
     if let Some(before) = cookie::SESSION.of(&headers) {
         console.sessions.end(before);
     }
-    note(remote, "done");
+    note(remote, "done", &own.id);
     let id = console.sessions.begin(Zeroizing::new(key.to_owned()), own, now);
     let cookies = [cookie::SESSION.set(&headers, &id), cookie::FORM.cleared(&headers)];
     let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
     Ok((cookies, Redirect::to(link::local(next))).into_response())
 }
 
-/// A line in the audit trail, under the tracing target of the API's.
-fn note(remote: Remote, outcome: &'static str) {
+/// A line in the audit trail, under the tracing target of the API's: who by the id of their key, which opens nothing.
+fn note(remote: Remote, outcome: &'static str, key_id: &str) {
     let remote = remote.ip().map(|remote| remote.to_string()).unwrap_or_default();
-    tracing::info!(target: "audit", outcome, remote, "a sign-in to the console");
+    tracing::info!(target: "audit", outcome, key_id, remote, "a sign-in to the console");
 }
 
 /// What the API says of `key`; nothing where it does not take it.

@@ -166,7 +166,7 @@ fn contested(merge: &Merge, now: &Values) -> Trouble {
             text => format!("“{}”", text.replace('\n', ", ")),
         };
         let detail = format!("is {stands} now. What you typed is still here; save again to replace it");
-        Wrong { field, label: (*label).to_owned(), detail }
+        Wrong { field, label: (*label).to_owned(), part: String::new(), detail }
     };
     Trouble::found("Somebody else changed it while you did", labelled.map(wrong).collect())
 }

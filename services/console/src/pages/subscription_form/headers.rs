@@ -31,7 +31,8 @@ impl<'a> Lines<'a> {
         let bare = self.0.iter().filter(|(_, value)| value.is_empty());
         let wrong = |(name, _): &(&str, &str)| Wrong {
             field: "headers",
-            label: format!("Headers, {name}"),
+            label: "Headers".to_owned(),
+            part: (*name).to_owned(),
             detail: "has no value; values do not come back with the form, so type it once more".to_owned(),
         };
         let wrongs: Vec<_> = bare.map(wrong).collect();
