@@ -1,5 +1,6 @@
 // Each action of the console, as a person does it. Gives the addresses of every page, with something on each.
 
+import { check } from "./axe.mjs";
 import { ensure, holds, opened, signIn } from "./window.mjs";
 
 const told = (page) => page.locator("[data-notice]").textContent();
@@ -22,12 +23,14 @@ export async function actions(place) {
   await test(page, place, sub);
   const delivery = await retry(page, place, sub);
   await rotate(page, sub);
+  await edit(page, place, sub);
   await pauseAndResume(page, sub);
   const event = await liveAndDetail(page, place);
   const replay = await replayed(page, place);
   await cancelled(page, place);
   await quarantine(page, place);
   await refreshed(page, place);
+  const key = await keys(page, place);
   const entity = await page.goto(`${place.base}${event}`).then(() => page.locator("h1 ~ p a.id").getAttribute("href"));
   // Refusals that were asked for are told there too.
   const complaints = page.complaints.filter((text) => !/status of 4\d\d/.test(text));
@@ -43,6 +46,7 @@ export async function actions(place) {
     subscriptions: "/console/subscriptions",
     subscription: sub,
     "new-subscription": "/console/subscriptions/new",
+    "edit-subscription": `${sub}/edit`,
     deliveries: "/console/deliveries",
     delivery,
     replay: "/console/replay",
@@ -54,6 +58,8 @@ export async function actions(place) {
     quarantine: "/console/quarantine",
     account: "/console/accounts/demo",
     system: "/console/system",
+    key,
+    "new-key": "/console/keys/new",
     nowhere: "/console/nowhere",
   };
 }
@@ -110,6 +116,44 @@ async function rotate(page, sub) {
   await page.waitForFunction((first) => document.querySelector("[data-overlap] .ago").textContent !== first, first);
   ensure(/^in 59 min/.test(await left.textContent()), "the overlap counts down");
   holds("rotate the secret, the overlap counting down");
+}
+
+// Two windows change one subscription: what only one of them touched is kept, what both touched is asked about.
+async function edit(page, place, sub) {
+  const other = await page.context().newPage();
+  await other.goto(`${place.base}${sub}/edit`);
+  await page.goto(`${place.base}${sub}`);
+  await page.getByRole("link", { name: "Edit" }).click();
+  await page.waitForURL(`**${sub}/edit`);
+  ensure((await page.inputValue("#url")) === place.failing.url, "the form has how it stands");
+  ensure((await page.inputValue("#events")) === "report.*\nexpense.*", "its events too");
+  await page.fill("#url", "https://169.254.169.254/latest");
+  await page.fill("#rate_per_s", "fast");
+  await page.fill("#headers", "X-Team: finance");
+  await pressed(page, "Save");
+  ensure((await page.locator("#url-error").textContent()).includes("169.254"), "what is wrong stands beside its field");
+  ensure((await page.inputValue("#rate_per_s")) === "fast", "what was typed is still there");
+  ensure((await page.inputValue("#headers")).trim() === "X-Team:", "but no value of a header");
+  await check(page, "a form that came back");
+  await page.screenshot({ path: `${place.shots}/edit-refused.png`, fullPage: true });
+  await page.locator("[role=alert] a", { hasText: "Deliveries a second" }).click();
+  ensure((await page.evaluate(() => document.activeElement.id)) === "rate_per_s", "what is wrong leads to its field");
+  await page.fill("#url", place.failing.url);
+  await page.fill("#rate_per_s", "50");
+  await page.fill("#headers", "X-Team: finance");
+  await pressed(page, "Save");
+  ensure((await told(page)).includes("Saved: Deliveries a second, Headers"), "what changed is told");
+  ensure((await page.locator(".facts").textContent()).includes("x-team"), "the header is there, without its value");
+  await other.fill("#rate_per_s", "70");
+  await other.fill("#description", "an endpoint that fails");
+  await pressed(other, "Save");
+  ensure((await other.getByRole("alert").textContent()).includes("Somebody else changed it"), "what both changed is asked about");
+  ensure((await other.inputValue("#rate_per_s")) === "70", "with what was typed");
+  await other.screenshot({ path: `${place.shots}/edit-contested.png`, fullPage: true });
+  await pressed(other, "Save");
+  ensure((await other.locator(".facts").textContent()).includes("70 a second"), "and then saved");
+  await other.close();
+  holds("edit a subscription: refused, saved, changed by two at once");
 }
 
 async function pauseAndResume(page, sub) {
@@ -213,6 +257,55 @@ async function refreshed(page, place) {
   await pressed(page, "Read now");
   ensure((await told(page)).includes("as soon as the budget allows"), "it is read");
   holds("read an account now");
+}
+
+async function keys(page, place) {
+  await page.goto(`${place.base}/console/system`);
+  await page.getByRole("link", { name: "New key" }).click();
+  await page.waitForURL("**/console/keys/new");
+  ensure((await page.locator("input:checked").count()) === 0, "nothing is allowed unless it is ticked");
+  await page.fill("#description", "the ERP");
+  await page.check("[value='events:read']");
+  await page.fill("#accounts", "demo");
+  await pressed(page, "Make key");
+  ensure((await page.getByRole("alert").textContent()).includes("Policies"), "what lacks is named");
+  ensure(await page.isChecked("[value='events:read']"), "what was ticked still is");
+  await page.screenshot({ path: `${place.shots}/key-refused.png`, fullPage: true });
+  await page.fill("#policies", "*");
+  await page.fill("#events", "report.*");
+  await page.selectOption("#expires_in_s", { label: "in 30 days" });
+  await pressed(page, "Make key");
+  const key = await page.locator("#secret").textContent();
+  ensure(key.startsWith("ew_"), "the key is shown");
+  ensure(await page.getByRole("button", { name: "Copy" }).isVisible(), "and can be copied");
+  ensure(!page.url().includes(key) && !(await page.title()).includes(key), "but neither in the address nor in the title");
+  await check(page, "a key that was just made");
+  await page.screenshot({ path: `${place.shots}/key-made.png`, fullPage: true });
+  await page.reload();
+  ensure((await page.locator("#secret").count()) === 0, "the key is shown once");
+  const made = new URL(page.url()).pathname;
+
+  const narrow = await opened();
+  await signIn(narrow, key);
+  ensure((await narrow.locator(".who").textContent()).includes("the ERP"), "it opens the console");
+  await narrow.goto(`${place.base}/console/system`);
+  ensure(!(await narrow.getByRole("link", { name: "New key" }).count()), "what it may not do is not offered");
+  await narrow.screenshot({ path: `${place.shots}/system-narrow.png`, fullPage: true });
+  await page.locator("summary", { hasText: "Delete this key" }).click();
+  await page.check("[name=sure]");
+  await pressed(page, "Delete");
+  ensure((await told(page)).includes("opens nothing any more"), "it is deleted");
+  await narrow.goto(`${place.base}/console/events`);
+  ensure(narrow.url().includes("ended=key"), "and what it opened is over");
+  await narrow.context().close();
+  holds("make a key, shown once, that opens what was ticked; delete it");
+
+  await page.goto(`${place.base}/console/keys/new`);
+  await page.fill("#description", "a dashboard");
+  for (const action of ["events:read", "subscriptions:read", "deliveries:read"]) await page.check(`[value='${action}']`);
+  for (const list of ["accounts", "policies", "events"]) await page.fill(`#${list}`, "*");
+  await pressed(page, "Make key");
+  return new URL(page.url()).pathname;
 }
 
 async function removed(page, place) {

@@ -24,9 +24,9 @@ export async function opened(options = {}) {
   return page;
 }
 
-export async function signIn(page) {
+export async function signIn(page, key = KEY) {
   await page.goto(`${BASE}/`);
-  await page.fill("#key", KEY);
+  await page.fill("#key", key);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL(`${BASE}/`);
 }

@@ -147,7 +147,7 @@ function addRow(event) {
   const at = new Date(event.timestamp);
   when.firstElementChild.dateTime = at.toISOString();
   when.firstElementChild.title = `${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
-  when.querySelector(".utc").textContent = when.firstElementChild.title;
+  when.querySelector(".utc").textContent = `${when.firstElementChild.title},`;
   when.querySelector(".ago").textContent = distance(at);
   rows.prepend(row);
   rows.closest("table").hidden = false;

@@ -66,6 +66,11 @@ impl Caller<'_> {
         read(self.send(request).await?).await
     }
 
+    /// `PATCH path` with `body`, read as `T`.
+    pub async fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Failure> {
+        read(self.send(self.request(Method::PATCH, path, Some(body))?).await?).await
+    }
+
     /// `DELETE path`.
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.send(self.request(Method::DELETE, path, None)?).await.map(drop)

@@ -79,10 +79,10 @@ fn shown(console: &Console, headers: &HeaderMap, failure: &Failure) -> Response 
                 .into_response()
         }
         Failure::KeyRefused => {
-            if let Some(id) = cookie::session_id(headers) {
+            if let Some(id) = cookie::SESSION.of(headers) {
                 console.sessions.end(id);
             }
-            let cookie = [(header::SET_COOKIE, cookie::cleared(headers))];
+            let cookie = [(header::SET_COOKIE, cookie::SESSION.cleared(headers))];
             (cookie, Redirect::to("/console/sign-in?ended=key")).into_response()
         }
         _ => page_of(console, headers, failure),
@@ -91,7 +91,7 @@ fn shown(console: &Console, headers: &HeaderMap, failure: &Failure) -> Response 
 
 fn page_of(console: &Console, headers: &HeaderMap, failure: &Failure) -> Response {
     let told = failure.told();
-    let session = cookie::session_id(headers).and_then(|id| console.sessions.peek(id, Instant::now()));
+    let session = cookie::SESSION.of(headers).and_then(|id| console.sessions.peek(id, Instant::now()));
     let title = told.title.clone();
     let shell = match session {
         Some(session) => Shell::of(&session, Part::Nowhere, title),

@@ -133,6 +133,10 @@ impl Problem {
 
     /// Whether what was sent is at fault, and not who sent it or when.
     pub fn is_mendable(&self) -> bool {
+        if self.is_forbidden() {
+            // What was named is beyond the key, and can be named otherwise; the action itself cannot.
+            return !self.errors.is_empty();
+        }
         let ours = [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::CONFLICT, StatusCode::GONE];
         ours.iter().any(|status| status.as_u16() == self.status)
     }

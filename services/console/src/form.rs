@@ -2,6 +2,9 @@
 //!
 //! Each form of a session carries its token. The cookie is `SameSite=Strict`, so that another site's form comes without a session
 //! at all; and where the browser says by `Sec-Fetch-Site` or `Origin` that a form comes from elsewhere, that alone suffices.
+//!
+//! The form for signing in is sent before there is a session. Else another site could sign somebody in with a key of its own, and
+//! look on at what they then set up. It carries a token that its page put into a cookie, which no other site can read or set.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +13,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
 };
 use http::{HeaderMap, header};
+use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
@@ -83,7 +87,14 @@ impl FromRequest<Arc<Console>> for Posted {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, console).await?;
         let fields = Fields::from_request(Request::from_parts(parts, body), console).await?;
-        if visitor.session.has_csrf(fields.text(CSRF)) { Ok(Self { visitor, fields }) } else { Err(Failure::Forged) }
+        if fields.carry(visitor.session.csrf()) { Ok(Self { visitor, fields }) } else { Err(Failure::Forged) }
+    }
+}
+
+impl Fields {
+    /// Whether they carry the token `kept`; takes as long for a wrong one as for the right one.
+    pub fn carry(&self, kept: &str) -> bool {
+        self.text(CSRF).as_bytes().ct_eq(kept.as_bytes()).into()
     }
 }
 
@@ -132,6 +143,16 @@ mod tests {
         ] {
             assert!(!is_ours(&headers(other)), "{other:?}");
         }
+    }
+
+    #[test]
+    fn only_the_token_that_is_kept_is_carried() {
+        let carrying = |token: &str| Fields(vec![(CSRF.to_owned(), Zeroizing::new(token.to_owned()))]);
+        assert!(carrying("abc").carry("abc"));
+        for wrong in ["", "ab", "abcd", "abd"] {
+            assert!(!carrying(wrong).carry("abc"), "{wrong}");
+        }
+        assert!(!Fields(Vec::new()).carry("abc"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod session;
 mod shell;
 mod state;
 mod time;
+mod trouble;
 mod visitor;
 
 pub use docs::Docs;

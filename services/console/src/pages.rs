@@ -23,6 +23,8 @@ mod docs;
 mod entity;
 mod event;
 mod events;
+mod key;
+mod key_form;
 mod live;
 mod overview;
 mod quarantine;
@@ -51,6 +53,10 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/console/subscriptions", get(subscriptions::show).post(subscription_form::create))
         .route("/console/subscriptions/new", get(subscription_form::show))
         .route("/console/subscriptions/{id}", get(subscription::show))
+        .route(
+            "/console/subscriptions/{id}/edit",
+            get(subscription_form::edit::show).post(subscription_form::edit::save),
+        )
         .route("/console/subscriptions/{id}/test", post(subscription::test))
         .route("/console/subscriptions/{id}/pause", post(subscription::pause))
         .route("/console/subscriptions/{id}/resume", post(subscription::resume))
@@ -71,6 +77,10 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/console/accounts/{name}/refresh", post(accounts::refresh))
         .route("/console/accounts/{name}/release", post(quarantine::release))
         .route("/console/system", get(system::show))
+        .route("/console/keys", get(async || Redirect::to("/console/system")).post(key_form::create))
+        .route("/console/keys/new", get(key_form::show))
+        .route("/console/keys/{id}", get(key::show))
+        .route("/console/keys/{id}/delete", post(key::delete))
         .route("/console/docs", get(docs::list))
         .route("/console/docs/{page}", get(docs::show))
         .route("/console/{*rest}", get(async || Failure::NoPage))

@@ -9,13 +9,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::{
     config::{MAX_SESSIONS, SESSION_IDLE, SESSION_LIFE},
+    model::key::Key,
     random::token,
 };
 
@@ -24,6 +24,8 @@ type Digest = [u8; 32];
 /// One who is signed in.
 pub(crate) struct Session {
     key: Zeroizing<String>,
+    /// What the key allows. A key never changes once it is made.
+    own: Arc<Key>,
     csrf: String,
     since: Instant,
     /// Cancelled when it ends: streams that it opened end too.
@@ -64,14 +66,14 @@ impl Session {
         &self.key
     }
 
+    /// What the key is called and allows.
+    pub fn own(&self) -> &Arc<Key> {
+        &self.own
+    }
+
     /// What each form of this session carries.
     pub fn csrf(&self) -> &str {
         &self.csrf
-    }
-
-    /// Whether `given` is this session's token; takes as long for a wrong one as for the right one.
-    pub fn has_csrf(&self, given: &str) -> bool {
-        self.csrf.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
     /// Says `notice` on the next page.
@@ -105,11 +107,12 @@ impl Drop for Session {
 pub(crate) struct Sessions(Mutex<HashMap<Digest, Arc<Session>>>);
 
 impl Sessions {
-    /// Begins a session with `key`; the answer is its id, which goes into the cookie and nowhere else.
-    pub fn begin(&self, key: Zeroizing<String>, now: Instant) -> String {
+    /// Begins a session with `key`, of which the API says `own`; the answer is its id, which goes into the cookie and nowhere else.
+    pub fn begin(&self, key: Zeroizing<String>, own: Key, now: Instant) -> String {
         let id = token();
         let session = Session {
             key,
+            own: Arc::new(own),
             csrf: token(),
             since: now,
             ended: CancellationToken::new(),
@@ -175,7 +178,12 @@ mod tests {
     use super::*;
 
     fn begun(sessions: &Sessions, now: Instant) -> String {
-        sessions.begin(Zeroizing::new("ew_key".to_owned()), now)
+        let own = serde_json::json!({
+            "id": "key_1", "accounts": [], "policies": [], "events": [], "actions": [], "origin": "made",
+            "created_at": "2026-04-02T09:14:00Z", "expired": false,
+        });
+        let own = serde_json::from_value(own).expect("a key");
+        sessions.begin(Zeroizing::new("ew_key".to_owned()), own, now)
     }
 
     #[test]
@@ -225,14 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_token_is_a_sessions() {
+    fn each_session_has_a_token_of_its_own() {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let ids = [begun(&sessions, now), begun(&sessions, now)];
         let [one, other] = ids.map(|id| sessions.used(&id, now).expect("signed in"));
-        assert!(one.has_csrf(one.csrf()));
-        for wrong in ["", other.csrf(), &one.csrf()[1..]] {
-            assert!(!one.has_csrf(wrong));
-        }
+        assert_ne!(one.csrf(), other.csrf());
+        assert!(crate::random::is_token(one.csrf()) && !crate::random::is_token(&one.csrf()[1..]));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What is around every page.
 
+use std::sync::Arc;
+
 use crate::{
     assets,
+    model::key::Key,
     session::{Notice, Session},
 };
 
@@ -43,19 +46,26 @@ pub(crate) struct Shell {
     /// The session's token for forms; empty for who is not signed in.
     pub csrf: String,
     pub notice: Option<Notice>,
+    /// The key of the session; none for who is not signed in.
+    pub own: Option<Arc<Key>>,
     refresh_s: Option<u32>,
 }
 
 impl Shell {
-    /// For somebody who is signed in. What was to be told is told by this page.
+    /// For somebody who is signed in.
     pub fn of(session: &Session, part: Part, title: impl Into<String>) -> Self {
-        let (csrf, notice) = (session.csrf().to_owned(), session.told());
-        Self { title: title.into(), part, csrf, notice, refresh_s: None }
+        let (csrf, own) = (session.csrf().to_owned(), Some(Arc::clone(session.own())));
+        Self { title: title.into(), part, csrf, notice: None, own, refresh_s: None }
+    }
+
+    /// The same page, which says this.
+    pub fn saying(self, notice: Option<Notice>) -> Self {
+        Self { notice, ..self }
     }
 
     /// For somebody who is not.
     pub fn outside(title: impl Into<String>) -> Self {
-        Self { title: title.into(), part: Part::Nowhere, csrf: String::new(), notice: None, refresh_s: None }
+        Self { title: title.into(), part: Part::Nowhere, csrf: String::new(), notice: None, own: None, refresh_s: None }
     }
 
     /// For a page that loads itself again after so many seconds, since what it shows goes on by itself.
@@ -67,6 +77,11 @@ impl Shell {
     pub fn refresh_s(&self) -> Option<u32> {
         let shows_secret = self.notice.as_ref().is_some_and(|notice| notice.secret.is_some());
         self.refresh_s.filter(|_| !shows_secret)
+    }
+
+    /// Whether the key of whoever is signed in allows `action`. It decides what is offered; what is done the API decides.
+    pub fn may(&self, action: &str) -> bool {
+        self.own.as_ref().is_some_and(|own| own.allows(action))
     }
 
     pub fn is_inside(&self) -> bool {

@@ -19,6 +19,11 @@ impl Moment {
         Self { at, now: Timestamp::now() }
     }
 
+    /// Whether it was before now.
+    pub fn is_past(&self) -> bool {
+        self.at < self.now
+    }
+
     /// How far off it is: `12 s ago`.
     pub fn distance(&self) -> String {
         distance(self.at, self.now)
@@ -42,7 +47,7 @@ impl fmt::Display for Moment {
         let ago = distance(self.at, self.now);
         write!(
             f,
-            "<time datetime=\"{stamp}\" title=\"{utc} UTC\"><span class=\"utc\">{utc} UTC</span> \
+            "<time datetime=\"{stamp}\" title=\"{utc} UTC\"><span class=\"utc\">{utc} UTC,</span> \
              <span class=\"ago\" data-ago>{ago}</span></time>"
         )
     }

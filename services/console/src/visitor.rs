@@ -27,6 +27,7 @@ pub(crate) struct Visitor {
     pub console: Arc<Console>,
     pub session: Arc<Session>,
     remote: Option<SocketAddr>,
+    is_by_itself: bool,
 }
 
 impl Visitor {
@@ -35,9 +36,16 @@ impl Visitor {
         Caller { router: &self.console.api, key: Some(self.session.key()), remote: self.remote }
     }
 
-    /// The frame of a page for them.
+    /// The frame of a page for them. What was to be told is told by it, unless it loads itself: a page on another window must
+    /// not take away what is shown once.
     pub fn shell(&self, part: Part, title: impl Into<String>) -> Shell {
-        Shell::of(&self.session, part, title)
+        let notice = if self.is_by_itself { None } else { self.session.told() };
+        Shell::of(&self.session, part, title).saying(notice)
+    }
+
+    /// Whether their key allows `action`.
+    pub fn may(&self, action: &str) -> bool {
+        self.session.own().allows(action)
     }
 
     /// Says `notice` on their next page.
@@ -50,9 +58,10 @@ impl FromRequestParts<Arc<Console>> for Visitor {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
-        let id = cookie::session_id(&parts.headers);
+        let id = cookie::SESSION.of(&parts.headers);
         let now = Instant::now();
-        let session = id.and_then(|id| match is_by_itself(&parts.headers) {
+        let is_by_itself = is_by_itself(&parts.headers);
+        let session = id.and_then(|id| match is_by_itself {
             true => console.sessions.peek(id, now),
             false => console.sessions.used(id, now),
         });
@@ -61,7 +70,7 @@ impl FromRequestParts<Arc<Console>> for Visitor {
             Failure::SignedOut { next: wanted.map(ToString::to_string).unwrap_or_default() }
         };
         let session = session.ok_or_else(signed_out)?;
-        Ok(Self { console: Arc::clone(console), session, remote: Remote::of(parts).0 })
+        Ok(Self { console: Arc::clone(console), session, remote: Remote::of(parts).0, is_by_itself })
     }
 }
 

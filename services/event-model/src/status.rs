@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{access::LostScope, account::AccountName};
+use crate::{
+    access::{LossReason, LostScope},
+    account::AccountName,
+};
 
 /// One account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +28,47 @@ pub struct AccountStatus {
     pub notices: Vec<Notice>,
     /// The last failed request that no later success of the same watch has answered, for people.
     pub last_error: Option<ErrorStatus>,
+}
+
+impl AccountStatus {
+    /// What the status of the account `name` can look like at `at`, with something of everything that a person looks for: a
+    /// lowered share, a scope that is withheld, one that is out of sight, something to know.
+    pub fn example(name: AccountName, at: Timestamp) -> Self {
+        let watch = WatchStatus {
+            name: "reports".to_owned(),
+            why: "due".to_owned(),
+            cost_requests: 2,
+            read_s: Some(1.5),
+            read_bytes: Some(70_000),
+            changes_per_hour: 3.5,
+            period_s: Some(8.0),
+            age_s: None,
+            expected_delay_s: Some(5.5),
+            baselined: true,
+            entities: Some(120),
+            fresh_as_of: Some(at),
+            failures: 0,
+            withheld: Some(Withheld { missing: 20, of: 120, since: at }),
+            set_aside: vec!["expenses[*].mcc".to_owned()],
+        };
+        let scope = "policy/P1".to_owned();
+        Self {
+            name,
+            budget: BudgetStatus {
+                windows: vec![WindowStatus { window_s: 10, used: 1, limit: 5 }],
+                share: 0.5,
+                configured_share: 1.0,
+                last_limited_at: Some(at),
+                next_start_at: None,
+            },
+            watches: vec![watch],
+            confirming: 2,
+            lost: vec![LostScope { scope, reason: LossReason::Role, since: at, missing: None, of: None }],
+            clock_offset_s: Some(-1.25),
+            notices: vec![Notice { at, watch: "reports".to_owned(), message: "a field nobody knew".to_owned() }],
+            last_error: None,
+        }
+    }
 }
 
 /// The rate budget of an account, as its ledger stands.

@@ -166,6 +166,7 @@ fn keyed() -> Vec<Entry> {
         GET "/v1/event-types/{type}/schema" AnyKey => catalogue::schema;
         GET "/v1/keys" May(Action::KeysRead) => keys::list;
         POST "/v1/keys" May(Action::KeysWrite) => keys::create;
+        GET "/v1/keys/self" AnyKey => keys::show_own;
         GET "/v1/keys/{id}" May(Action::KeysRead) => keys::show;
         DELETE "/v1/keys/{id}" May(Action::KeysWrite) => keys::delete;
         POST "/v1/log/verify" WholeLog(Action::LogAdmin) => log::verify;

@@ -42,8 +42,14 @@ impl Page {
 
     /// The session's cookie that it sets.
     pub fn cookie(&self) -> Option<String> {
-        let line = self.headers.get("set-cookie")?.to_str().expect("text");
-        Some(line.split(';').next().expect("a cookie").to_owned())
+        self.cookie_of("expensewire")
+    }
+
+    /// The cookie `name` that it sets.
+    pub fn cookie_of(&self, name: &str) -> Option<String> {
+        let lines = self.headers.get_all("set-cookie").iter().map(|line| line.to_str().expect("text"));
+        let mut cookies = lines.filter_map(|line| line.split(';').next());
+        cookies.find(|cookie| cookie.split_once('=').is_some_and(|(known, _)| known == name)).map(str::to_owned)
     }
 }
 
@@ -95,9 +101,17 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// What the form for signing in answers.
+/// What the form for signing in answers, filled in as it was shown.
 pub async fn sign_in(service: &Service, key: &str, next: &str) -> Page {
-    let asked = service.client.post(service.url("/console/sign-in")).form(&[("key", key), ("next", next)]);
+    let form = anonymous(service, "/console/sign-in", "text/html").await;
+    let (token, cookie) = (form.field("csrf"), form.cookie_of("expensewire-form").expect("a cookie"));
+    enter(service, &[("key", key), ("next", next), ("csrf", &token)], &[("cookie", &cookie)]).await
+}
+
+/// What the form for signing in answers to these fields and headers.
+pub async fn enter(service: &Service, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Page {
+    let asked = service.client.post(service.url("/console/sign-in")).form(fields);
+    let asked = headers.iter().fold(asked, |asked, (name, value)| asked.header(*name, *value));
     Page::of(asked.send().await.expect("an answer")).await
 }
 

@@ -2,7 +2,10 @@
 //! neither lets through.
 
 mod browser;
+mod edits;
 mod forms;
+mod keys;
+mod logs;
 mod pages;
 mod scope;
 mod service;

@@ -14,6 +14,7 @@ async fn furnished() -> (Service, Vec<String>) {
     let first = service.append("acme", "R1").await;
     let last = service.append("beta", "R2").await;
     service.gave_up(&id, first).await;
+    let (key, _) = service.narrow_key(&["events:read"]).await;
     let body = serde_json::json!({"from": "beginning"});
     let replay = service.post(&format!("/v1/subscriptions/{id}/replay"), &body).await;
     let replay = replay["id"].as_str().expect("an id").to_owned();
@@ -28,6 +29,9 @@ async fn furnished() -> (Service, Vec<String>) {
         "/console/subscriptions".to_owned(),
         "/console/subscriptions?q=receiver".to_owned(),
         "/console/subscriptions/new".to_owned(),
+        format!("/console/subscriptions/{id}/edit"),
+        "/console/keys/new".to_owned(),
+        format!("/console/keys/{key}"),
         format!("/console/subscriptions/{id}"),
         format!("/console/subscriptions/{id}/replays/{replay}"),
         "/console/deliveries".to_owned(),
@@ -175,6 +179,8 @@ async fn a_refusal_says_what_and_why_and_what_next() {
         ("/console/events?type=no*glob*", 400, "A parameter is wrong"),
         ("/console/subscriptions/sub_none", 404, "Not found"),
         ("/console/accounts/gamma", 404, "Not found"),
+        ("/console/keys/key_none", 404, "Not found"),
+        ("/console/subscriptions/sub_none/edit", 404, "Not found"),
         ("/console/entity?subject=nothing", 404, "There is no such page"),
     ] {
         let page = browser.get(path).await;

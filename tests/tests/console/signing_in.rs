@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
-    browser::{Browser, anonymous, sign_in},
+    browser::{Browser, anonymous, enter, sign_in},
     service::{DEADLINE, Service},
 };
 
@@ -45,10 +45,53 @@ async fn the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_says_nothing_
     let cookie = plain.headers["set-cookie"].to_str().expect("text").to_owned();
     assert!(cookie.starts_with("expensewire=") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
     assert!(!cookie.contains(&service.key));
-    let form = service.client.post(service.url("/console/sign-in")).header("x-forwarded-proto", "https");
-    let https = form.form(&[("key", &service.key)]).send().await.expect("an answer");
-    let cookie = https.headers()["set-cookie"].to_str().expect("text");
+    let fields = [("key", service.key.as_str()), ("csrf", TOKEN)];
+    let kept = format!("__Host-expensewire-form={TOKEN}");
+    let https = enter(&service, &fields, &[("x-forwarded-proto", "https"), ("cookie", &kept)]).await;
+    let cookie = https.headers["set-cookie"].to_str().expect("text");
     assert!(cookie.starts_with("__Host-expensewire=") && cookie.ends_with("SameSite=Strict; Secure"), "{cookie}");
+    service.stopped().await;
+}
+
+/// What a page may have put into a cookie and a form.
+const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+#[tokio::test]
+async fn nobody_is_signed_in_by_a_form_that_is_not_of_our_page() {
+    let service = Service::start().await;
+    let (key, own) = (("key", service.key.as_str()), format!("expensewire-form={TOKEN}"));
+    let other = TOKEN.replace('A', "B");
+    // What another site can send: no cookie of ours, or that of the person without knowing it, or one that is no token.
+    for (fields, cookie) in [
+        (vec![key], ""),
+        (vec![key, ("csrf", TOKEN)], ""),
+        (vec![key], own.as_str()),
+        (vec![key, ("csrf", "")], "expensewire-form="),
+        (vec![key, ("csrf", "x")], "expensewire-form=x"),
+        (vec![key, ("csrf", &other)], own.as_str()),
+    ] {
+        let page = enter(&service, &fields, &[("cookie", cookie)]).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{fields:?} {cookie}");
+        assert!(page.cookie().is_none(), "{fields:?} {cookie}");
+        page.has("The form was not taken").lacks(&service.key);
+        // It can be sent once more as it comes back, by who keeps cookies.
+        let (token, kept) = (page.field("csrf"), page.cookie_of("expensewire-form").expect("a cookie"));
+        let again = enter(&service, &[key, ("csrf", &token)], &[("cookie", &kept)]).await;
+        assert!(again.cookie().is_some());
+        assert_eq!(again.cookie_of("expensewire-form").as_deref(), Some("expensewire-form="), "used up");
+    }
+    service.stopped().await;
+}
+
+#[tokio::test]
+async fn the_form_in_another_window_keeps_its_token() {
+    let service = Service::start().await;
+    let first = anonymous(&service, "/console/sign-in", "text/html").await;
+    let kept = first.cookie_of("expensewire-form").expect("a cookie");
+    let asked =
+        service.client.get(service.url("/console/sign-in")).header("cookie", &kept).header("accept", "text/html");
+    let second = asked.send().await.expect("an answer").text().await.expect("text");
+    assert!(second.contains(&first.field("csrf")));
     service.stopped().await;
 }
 
@@ -120,7 +163,8 @@ async fn signing_out_ends_the_streams_of_the_session() {
 async fn a_second_sign_in_ends_the_session_before_it() {
     let service = Service::start().await;
     let browser = Browser::signed_in(&service, &service.key).await;
-    let again = browser.send("/console/sign-in", &[("key", &service.key)], &[]).await;
+    let cookies = format!("{}; expensewire-form={TOKEN}", browser.cookie);
+    let again = enter(&service, &[("key", &service.key), ("csrf", TOKEN)], &[("cookie", &cookies)]).await;
     assert_ne!(again.cookie().as_deref(), Some(browser.cookie.as_str()));
     assert_eq!(browser.get("/console/system").await.location(), "/console/sign-in?next=%2Fconsole%2Fsystem");
     service.stopped().await;

@@ -100,7 +100,19 @@ pub(crate) struct Detection {
     pub observed_at: Moment,
     pub not_before: Option<Moment>,
     pub inferred: bool,
-    pub timestamp_source: String,
+    timestamp_source: String,
+}
+
+impl Detection {
+    /// Where the event's time comes from.
+    pub fn source(&self) -> &str {
+        match self.timestamp_source.as_str() {
+            "history" => "told by the report's own history",
+            "object" => "a date that the entity carries",
+            "observation" => "that of the look which found it: Expensify does not say when it happened",
+            other => other,
+        }
+    }
 }
 
 /// One path that changed.
@@ -186,9 +198,16 @@ pub(crate) struct Catalogue {
 pub(crate) struct Entry {
     #[serde(rename = "type")]
     pub event_type: String,
-    pub description: String,
+    description: String,
     pub snapshot: bool,
     pub version: u32,
+}
+
+impl Entry {
+    /// What it tells, in pieces: whether it is code, and the text.
+    pub fn told(&self) -> impl Iterator<Item = (bool, &str)> {
+        self.description.split('`').enumerate().map(|(index, text)| (index % 2 == 1, text))
+    }
 }
 
 /// A type, whole.

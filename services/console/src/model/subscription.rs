@@ -81,6 +81,17 @@ impl Subscription {
         format!("/console/subscriptions/{}", link::segment(&self.id))
     }
 
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(&self.url)
+    }
+
+    /// How it is chosen among others.
+    pub fn choice(&self) -> String {
+        let name = self.name();
+        if name == self.url { name.to_owned() } else { format!("{name} · {}", self.url) }
+    }
+
     pub fn health(&self) -> Health {
         match self.status.state.as_str() {
             "disabled" => Health::Disabled,
@@ -147,6 +158,21 @@ impl Subscription {
             }
             _ => String::new(),
         }
+    }
+
+    /// What waits behind a failure.
+    pub fn waits(&self) -> &str {
+        match self.ordering.as_str() {
+            "entity" => "later events of the same entity wait",
+            "strict" => "every later event waits",
+            "none" => "nothing waits",
+            other => other,
+        }
+    }
+
+    /// Whether events go to it as they come.
+    pub fn is_delivering(&self) -> bool {
+        !matches!(self.health(), Health::Disabled | Health::Suspended | Health::Lapsed | Health::Paused)
     }
 
     /// Why it is disabled.

@@ -46,7 +46,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, headers: HeaderMap
 }
 
 fn shell(console: &Console, headers: &HeaderMap, title: &str) -> Shell {
-    let session = cookie::session_id(headers).and_then(|id| console.sessions.used(id, Instant::now()));
+    let session = cookie::SESSION.of(headers).and_then(|id| console.sessions.used(id, Instant::now()));
     match session {
         Some(session) => Shell::of(&session, Part::Docs, title),
         None => Shell::outside(title),

@@ -74,8 +74,11 @@ impl Overview {
         self.subscriptions.iter().flatten().map(|one| one.dead_letters).sum()
     }
 
-    fn active(&self) -> usize {
-        self.subscriptions.iter().flatten().filter(|one| one.is_active()).count()
+    /// How many deliver, of how many.
+    fn delivering(&self) -> String {
+        let all = self.subscriptions.as_deref().unwrap_or_default();
+        let delivering = all.iter().filter(|one| one.is_delivering()).count();
+        if delivering == all.len() { delivering.to_string() } else { format!("{delivering} of {}", all.len()) }
     }
 
     fn waiting(&self) -> u64 {

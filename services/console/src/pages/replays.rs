@@ -20,6 +20,7 @@ use crate::{
     random,
     session::Notice,
     shell::{Part, Shell},
+    trouble::{Labels, Trouble},
     visitor::Visitor,
 };
 
@@ -37,7 +38,7 @@ struct ReplayPage {
     wish: Wish,
     /// What would be sent, once that was counted.
     would: Option<DryRun>,
-    problem: Option<Box<Problem>>,
+    trouble: Trouble,
     replays: Vec<Replay>,
     once: String,
 }
@@ -48,6 +49,12 @@ struct ProgressPage {
     shell: Shell,
     replay: Replay,
 }
+
+const SINCE: [(&str, &str, &str); 4] = [("from", "since", "Observed since"), ABOUT, UP_TO, RATE];
+const AFTER: [(&str, &str, &str); 4] = [("from", "after", "After the sequence"), ABOUT, UP_TO, RATE];
+const ABOUT: (&str, &str, &str) = ("subject", "subject", "About one entity");
+const UP_TO: (&str, &str, &str) = ("to", "to", "Up to the sequence");
+const RATE: (&str, &str, &str) = ("rate_per_s", "rate_per_s", "Deliveries a second");
 
 /// What is to be sent once more, as it was typed.
 #[derive(Default)]
@@ -97,6 +104,11 @@ impl Wish {
         body.into()
     }
 
+    /// The fields of the form. Where a replay begins is one field of the API and two of the form.
+    fn labels(&self) -> &'static Labels {
+        if self.what == "after" { &AFTER } else { &SINCE }
+    }
+
     fn path(&self) -> String {
         format!("/v1/subscriptions/{}/replay", link::segment(&self.subscription))
     }
@@ -115,15 +127,10 @@ pub(super) async fn show(visitor: Visitor, uri: Uri) -> Answer {
         since: "1h".to_owned(),
         ..Wish::default()
     };
-    page(&built(&visitor, wish, None, None).await?)
+    page(&built(&visitor, wish, None, Trouble::default()).await?)
 }
 
-async fn built(
-    visitor: &Visitor,
-    wish: Wish,
-    would: Option<DryRun>,
-    problem: Option<Box<Problem>>,
-) -> Result<ReplayPage, Failure> {
+async fn built(visitor: &Visitor, wish: Wish, would: Option<DryRun>, trouble: Trouble) -> Result<ReplayPage, Failure> {
     let api = visitor.api();
     let all: Subscriptions = api.get(&format!("/v1/subscriptions?limit={SUBSCRIPTIONS_ASKED}")).await?;
     let replays = replays(&api, &all.subscriptions, &wish.subscription).await?;
@@ -132,7 +139,7 @@ async fn built(
         subscriptions: all.subscriptions,
         wish,
         would,
-        problem,
+        trouble,
         replays,
         once: random::token(),
     })
@@ -155,10 +162,8 @@ async fn replays(api: &Caller<'_>, all: &[Subscription], chosen: &str) -> Result
 pub(super) async fn count(Posted { visitor, fields }: Posted) -> Answer {
     let wish = Wish::of(&fields);
     match mendable(visitor.api().post::<DryRun>(&wish.path(), &wish.body(true)).await)? {
-        Ok(would) => page(&built(&visitor, wish, Some(would), None).await?),
-        Err(problem) => {
-            with_status(StatusCode::UNPROCESSABLE_ENTITY, &built(&visitor, wish, None, Some(problem)).await?)
-        }
+        Ok(would) => page(&built(&visitor, wish, Some(would), Trouble::default()).await?),
+        Err(problem) => refused(&visitor, wish, &problem).await,
     }
 }
 
@@ -171,10 +176,14 @@ pub(super) async fn start(Posted { visitor, fields }: Posted) -> Answer {
             visitor.tell(Notice::done("The replay runs. What is new is delivered beside it."));
             onward(&replay.address())
         }
-        Err(problem) => {
-            with_status(StatusCode::UNPROCESSABLE_ENTITY, &built(&visitor, wish, None, Some(problem)).await?)
-        }
+        Err(problem) => refused(&visitor, wish, &problem).await,
     }
+}
+
+/// The form once more, with what was typed and what is wrong.
+async fn refused(visitor: &Visitor, wish: Wish, problem: &Problem) -> Answer {
+    let trouble = Trouble::of(problem, wish.labels());
+    with_status(StatusCode::UNPROCESSABLE_ENTITY, &built(visitor, wish, None, trouble).await?)
 }
 
 fn api_path(id: &str, replay: &str) -> String {

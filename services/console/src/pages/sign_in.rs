@@ -5,14 +5,13 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     extract::State,
-    response::{IntoResponse, Redirect, Response},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, StatusCode, Uri, header};
-use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{Answer, Asked, page, with_status};
+use super::{Answer, Asked, with_status};
 use crate::{
     api::Caller,
     config::{FAILURES_KEPT, MAX_KEY},
@@ -20,6 +19,8 @@ use crate::{
     failure::Failure,
     form::{Fields, Posted},
     link,
+    model::key::Key,
+    random,
     shell::Shell,
     state::Console,
     visitor::Remote,
@@ -29,26 +30,37 @@ use crate::{
 #[template(path = "sign_in.html")]
 struct SignIn {
     shell: Shell,
+    /// What the cookie holds as well.
+    token: String,
     next: String,
     /// Why they are here again; empty at first.
     trouble: String,
 }
 
 impl SignIn {
-    fn to(next: &str, trouble: impl Into<String>) -> Self {
+    /// The form, with the token that the browser has or a new one in a cookie.
+    fn shown(headers: &HeaderMap, status: StatusCode, next: &str, trouble: impl Into<String>) -> Answer {
+        let token = kept(headers).map_or_else(random::token, str::to_owned);
+        let cookie = [(header::SET_COOKIE, cookie::FORM.set(headers, &token))];
         let shell = Shell::outside("Sign in");
-        Self { shell, next: link::local(next).to_owned(), trouble: trouble.into() }
+        let form = Self { shell, token, next: link::local(next).to_owned(), trouble: trouble.into() };
+        Ok((cookie, with_status(status, &form)?).into_response())
     }
 }
 
+/// The token of the form that a browser has kept.
+fn kept(headers: &HeaderMap) -> Option<&str> {
+    cookie::FORM.of(headers).filter(|token| random::is_token(token))
+}
+
 /// `GET /console/sign-in?next=`
-pub(super) async fn show(uri: Uri) -> Answer {
+pub(super) async fn show(headers: HeaderMap, uri: Uri) -> Answer {
     let asked = Asked::of(&uri);
     let trouble = match asked.text("ended") {
         "key" => "The session is over: its API key has expired or was deleted.",
         _ => "",
     };
-    page(&SignIn::to(asked.text("next"), trouble))
+    SignIn::shown(&headers, StatusCode::OK, asked.text("next"), trouble)
 }
 
 /// `POST /console/sign-in`: a key that the API takes begins a session.
@@ -59,50 +71,57 @@ pub(super) async fn enter(
     fields: Fields,
 ) -> Answer {
     let (next, now) = (fields.text("next"), Instant::now());
+    if !kept(&headers).is_some_and(|token| fields.carry(token)) {
+        let trouble =
+            "The form was not taken: it comes from elsewhere, or your browser keeps no cookies. Send it once more.";
+        return SignIn::shown(&headers, StatusCode::FORBIDDEN, next, trouble);
+    }
     if !console.attempts.may_try(remote.ip(), now) {
         let minutes = FAILURES_KEPT.as_secs() / 60;
         let trouble = format!("Too many failed sign-ins from your address. Try again in {minutes} minutes.");
-        return with_status(StatusCode::TOO_MANY_REQUESTS, &SignIn::to(next, trouble));
+        return SignIn::shown(&headers, StatusCode::TOO_MANY_REQUESTS, next, trouble);
     }
     let key = fields.text("key");
-    if !is_taken(&console, remote, key).await? {
+    let Some(own) = taken(&console, remote, key).await? else {
         console.attempts.failed(remote.ip(), now);
-        note(remote, "refused");
+        note(remote, "refused", "");
         let trouble = "The service does not know this key. It begins with ew_ and was shown once when it was made.";
-        return with_status(StatusCode::UNAUTHORIZED, &SignIn::to(next, trouble));
-    }
-    if let Some(before) = cookie::session_id(&headers) {
+        return SignIn::shown(&headers, StatusCode::UNAUTHORIZED, next, trouble);
+    };
+    if let Some(before) = cookie::SESSION.of(&headers) {
         console.sessions.end(before);
     }
-    note(remote, "done");
-    let id = console.sessions.begin(Zeroizing::new(key.to_owned()), now);
-    Ok(([(header::SET_COOKIE, cookie::set(&headers, &id))], Redirect::to(link::local(next))).into_response())
+    note(remote, "done", &own.id);
+    let id = console.sessions.begin(Zeroizing::new(key.to_owned()), own, now);
+    let cookies = [cookie::SESSION.set(&headers, &id), cookie::FORM.cleared(&headers)];
+    let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
+    Ok((cookies, Redirect::to(link::local(next))).into_response())
 }
 
-/// A line in the audit trail, under the tracing target of the API's.
-fn note(remote: Remote, outcome: &'static str) {
+/// A line in the audit trail, under the tracing target of the API's: who by the id of their key, which opens nothing.
+fn note(remote: Remote, outcome: &'static str, key_id: &str) {
     let remote = remote.ip().map(|remote| remote.to_string()).unwrap_or_default();
-    tracing::info!(target: "audit", outcome, remote, "a sign-in to the console");
+    tracing::info!(target: "audit", outcome, key_id, remote, "a sign-in to the console");
 }
 
-/// Whether the API takes `key`, asked by what every key may see.
-async fn is_taken(console: &Console, Remote(remote): Remote, key: &str) -> Result<bool, Failure> {
+/// What the API says of `key`; nothing where it does not take it.
+async fn taken(console: &Console, Remote(remote): Remote, key: &str) -> Result<Option<Key>, Failure> {
     // What is no text of a key is none, and must not become part of a header.
     if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Ok(false);
+        return Ok(None);
     }
     let caller = Caller { router: &console.api, key: Some(key), remote };
-    match caller.get::<IgnoredAny>("/v1/event-types").await {
-        Ok(_) => Ok(true),
-        Err(Failure::KeyRefused) => Ok(false),
+    match caller.get::<Key>("/v1/keys/self").await {
+        Ok(own) => Ok(Some(own)),
+        Err(Failure::KeyRefused) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
 /// `POST /console/sign-out`
 pub(super) async fn leave(State(console): State<Arc<Console>>, headers: HeaderMap, _: Posted) -> Response {
-    if let Some(id) = cookie::session_id(&headers) {
+    if let Some(id) = cookie::SESSION.of(&headers) {
         console.sessions.end(id);
     }
-    ([(header::SET_COOKIE, cookie::cleared(&headers))], Redirect::to("/console/sign-in")).into_response()
+    ([(header::SET_COOKIE, cookie::SESSION.cleared(&headers))], Redirect::to("/console/sign-in")).into_response()
 }

@@ -1,9 +1,9 @@
 //! Examples of what is answered. Tests hold each to its schema.
 
-use event_model::{Event, EventType, catalogue};
+use event_model::{Event, EventType, catalogue, status::AccountStatus};
 use serde_json::{Value, json};
 
-use crate::problem::kind::Kind;
+use crate::{problem::kind::Kind, view::AccountView};
 
 pub(crate) const SUBSCRIPTION: &str = "sub_0198c2f45a5b7cde9f00112233445566";
 pub(crate) const REPLAY: &str = "rpl_0198c2f51d007abc8f00112233445566";
@@ -90,20 +90,8 @@ pub(crate) fn key() -> Value {
 }
 
 pub(crate) fn account() -> Value {
-    json!({
-        "name": "acme",
-        "budget": {
-            "windows": [{ "window_s": 10, "used": 2, "limit": 5 }, { "window_s": 60, "used": 9, "limit": 20 }],
-            "share": 1.0, "configured_share": 1.0, "last_limited_at": null, "next_start_at": "2026-04-02T09:14:24Z",
-        },
-        "watches": [{
-            "name": "reports", "why": "due", "cost_requests": 2, "read_s": 1.5, "read_bytes": 70412,
-            "changes_per_hour": 3.5, "period_s": 8.0, "age_s": 6.2, "expected_delay_s": 5.5, "baselined": true,
-            "entities": 120, "fresh_as_of": AT, "failures": 0,
-            "withheld": { "missing": 40, "of": 120, "since": "2026-04-02T09:00:00Z" }, "set_aside": [],
-        }],
-        "confirming": 0, "lost": [], "clock_offset_s": 0.2, "notices": [], "last_error": null, "freshness_s": 6.2,
-    })
+    let (name, at) = ("acme".parse().expect("a name"), AT.parse().expect("a time"));
+    json!(AccountView::of(AccountStatus::example(name, at), at))
 }
 
 pub(crate) fn entity() -> Value {

@@ -34,7 +34,7 @@ Everything under /v1 needs `Authorization: Bearer <key>`.
   GET    /v1/event-types                   also /v1/event-types/{type} and /v1/event-types/{type}/schema
   GET    /v1/entities/{kind}/{id}          ?account=
   POST   /v1/keys                          {\"accounts\", \"policies\", \"events\", \"actions\", ...} -> id and key, shown once
-  GET    /v1/keys                          also /v1/keys/{id}; DELETE it ?subscriptions=delete|keep
+  GET    /v1/keys                          also /v1/keys/{id}, /v1/keys/self; DELETE one ?subscriptions=delete|keep
   POST   /v1/log/verify                    also /v1/state/check and /v1/state/rebuild; lines of JSON as it goes on
   GET    /v1/log/export                    ?after=&to=; also /v1/log/tables: lines of JSON, what a backup is made of
   GET    /metrics  /livez  /readyz

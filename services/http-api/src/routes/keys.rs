@@ -114,6 +114,11 @@ fn opened_cursor(text: &str) -> Result<KeyId, &'static str> {
     id.ok_or("is no cursor that a page gave")
 }
 
+/// `GET /v1/keys/self`: what the key that asks allows, whatever that is. Ids begin otherwise.
+pub(super) async fn show_own(caller: Caller) -> Json<KeyView> {
+    Json(caller.key().clone().into())
+}
+
 /// `GET /v1/keys/{id}`
 pub(super) async fn show(
     State(api): Shared,

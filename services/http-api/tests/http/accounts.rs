@@ -32,7 +32,7 @@ async fn an_account_shows_what_is_planned_why_and_what_is_out_of_sight() {
         watch,
         json!({
             "name": "reports", "why": "due", "cost_requests": 2, "read_s": 1.5, "read_bytes": 70000,
-            "changes_per_hour": 3.5, "period_s": 8.0, "expected_delay_s": 5.5, "baselined": true, "entities": 12,
+            "changes_per_hour": 3.5, "period_s": 8.0, "expected_delay_s": 5.5, "baselined": true, "entities": 120,
             "failures": 0, "withheld": {"missing": 20, "of": 120}, "set_aside": ["expenses[*].mcc"],
         })
     );

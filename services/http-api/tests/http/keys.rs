@@ -64,6 +64,21 @@ async fn a_key_is_shown_once_and_then_only_what_it_allows() {
 }
 
 #[tokio::test]
+async fn any_key_may_ask_what_it_allows_itself() {
+    let service = Service::start().await;
+    let made: Value =
+        service.post("/v1/keys", &json!({"description": "no more than itself"})).await.json().await.expect("json");
+    let own: Value = ask(&service, &made, Method::GET, "/v1/keys/self", None).await.json().await.expect("json");
+    assert_eq!(
+        (&own["id"], &own["description"], &own["actions"]),
+        (&made["id"], &json!("no more than itself"), &json!([]))
+    );
+    assert!(own.get("key").is_none(), "never what it is");
+    assert_eq!(ask(&service, &made, Method::GET, "/v1/keys", None).await.status(), 403, "it allows nothing else");
+    assert_eq!(service.get_json("/v1/keys/self").await["actions"], json!(["*"]));
+}
+
+#[tokio::test]
 async fn a_repeated_creation_makes_one_key_and_shows_it_again() {
     let service = Service::start().await;
     let create = async || {

@@ -69,6 +69,7 @@ const AIMED: &[(&str, &str, &str, &str, u16, u16)] = &[
     ("GET", "/v1/event-types/{type}/schema", "/v1/event-types/card.added/schema", "", 200, 200),
     ("GET", "/v1/keys", "/v1/keys", "", 200, 200),
     ("POST", "/v1/keys", "/v1/keys", r#"{"accounts":["*"],"policies":["*"],"events":["*"],"actions":["*"]}"#, 403, 201),
+    ("GET", "/v1/keys/self", "/v1/keys/self", "", 200, 200),
     ("GET", "/v1/keys/{id}", "/v1/keys/{key}", "", 404, 200),
     ("POST", "/v1/log/verify", "/v1/log/verify", "", 403, 200),
     ("GET", "/v1/log/export", "/v1/log/export", "", 403, 200),

@@ -6,9 +6,8 @@ use std::{
 };
 
 use event_model::{
-    AccountName, Data, Detection, EntityKind, EventDraft, EventType, LossReason, LostScope, Revision, Subject,
-    Subscription, TimestampSource,
-    status::{AccountStatus, BudgetStatus, Notice, WatchStatus, WindowStatus, Withheld},
+    AccountName, Data, Detection, EntityKind, EventDraft, EventType, Revision, Subject, Subscription, TimestampSource,
+    status::AccountStatus,
 };
 use event_store::{EventStore, Sealer, StoreConfig, StoredEvent};
 use futures_util::future::BoxFuture;
@@ -262,43 +261,5 @@ pub fn name(text: &str) -> AccountName {
 }
 
 fn account(text: &str) -> AccountStatus {
-    let now = Timestamp::now();
-    AccountStatus {
-        name: name(text),
-        budget: BudgetStatus {
-            windows: vec![WindowStatus { window_s: 10, used: 1, limit: 5 }],
-            share: 0.5,
-            configured_share: 1.0,
-            last_limited_at: Some(now),
-            next_start_at: None,
-        },
-        watches: vec![WatchStatus {
-            name: "reports".to_owned(),
-            why: "due".to_owned(),
-            cost_requests: 2,
-            read_s: Some(1.5),
-            read_bytes: Some(70_000),
-            changes_per_hour: 3.5,
-            period_s: Some(8.0),
-            age_s: None,
-            expected_delay_s: Some(5.5),
-            baselined: true,
-            entities: Some(12),
-            fresh_as_of: Some(now),
-            failures: 0,
-            withheld: Some(Withheld { missing: MISSING, of: 120, since: now }),
-            set_aside: vec!["expenses[*].mcc".to_owned()],
-        }],
-        confirming: 2,
-        lost: vec![LostScope {
-            scope: "policy/P1".to_owned(),
-            reason: LossReason::Role,
-            since: now,
-            missing: None,
-            of: None,
-        }],
-        clock_offset_s: Some(-1.25),
-        notices: vec![Notice { at: now, watch: "reports".to_owned(), message: "a field nobody knew".to_owned() }],
-        last_error: None,
-    }
+    AccountStatus::example(name(text), Timestamp::now())
 }

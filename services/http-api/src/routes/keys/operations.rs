@@ -69,6 +69,16 @@ pub(in crate::routes) fn create(schemas: &mut Schemas) -> Operation {
         .once()
 }
 
+pub(in crate::routes) fn show_own(schemas: &mut Schemas) -> Operation {
+    let described = "What the key of the request allows, so that a program knows what it may do. Any key may ask.";
+    Operation::new(Tag::Keys, "showOwnKey", "Show the key that asks", described).json(
+        StatusCode::OK,
+        "The key.",
+        schemas.answer::<KeyView>(),
+        examples::key(),
+    )
+}
+
 pub(in crate::routes) fn show(schemas: &mut Schemas) -> Operation {
     Operation::new(Tag::Keys, "showKey", "Show a key", "What it allows; never the key itself.")
         .in_path(parameters::key())
