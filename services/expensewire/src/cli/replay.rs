@@ -163,7 +163,10 @@ pub(super) async fn run(connection: &Connection, args: &ReplayArgs) -> Result<Ex
 }
 
 async fn begun(client: &Client, subscription: &str, span: &SpanArgs) -> Result<Value, Failure> {
-    client.post(&[OF, subscription, "replay"], Some(&span.body(Timestamp::now()))).await.map_err(with_hint(subscription))
+    client
+        .post(&[OF, subscription, "replay"], Some(&span.body(Timestamp::now())))
+        .await
+        .map_err(with_hint(subscription))
 }
 
 async fn other(client: &Client, command: &ReplayCommand, output: &mut Output) -> Result<Exit, Failure> {
@@ -177,15 +180,22 @@ async fn other(client: &Client, command: &ReplayCommand, output: &mut Output) ->
             output.list(COLUMNS, &replays)?;
         }
         ReplayCommand::Show { subscription, id } => {
-            let shown: Value = client.get(&[OF, subscription, "replays", id], &[]).await.map_err(with_hint(subscription))?;
+            let shown: Value =
+                client.get(&[OF, subscription, "replays", id], &[]).await.map_err(with_hint(subscription))?;
             output.item(&shown)?;
         }
         ReplayCommand::Follow { subscription, id } => {
-            let shown: Value = client.get(&[OF, subscription, "replays", id], &[]).await.map_err(with_hint(subscription))?;
+            let shown: Value =
+                client.get(&[OF, subscription, "replays", id], &[]).await.map_err(with_hint(subscription))?;
             return watch(client, subscription, shown, Watched::ToItsEnd, output).await;
         }
         ReplayCommand::Cancel { subscription, id } => {
-            output.item(&client.post(&[OF, subscription, "replays", id, "cancel"], None).await.map_err(with_hint(subscription))?)?;
+            output.item(
+                &client
+                    .post(&[OF, subscription, "replays", id, "cancel"], None)
+                    .await
+                    .map_err(with_hint(subscription))?,
+            )?;
         }
     }
     Ok(Exit::Ok)
