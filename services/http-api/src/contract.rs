@@ -53,6 +53,9 @@ Everything under `/v1` needs an API key; a key names what its holder may see and
 there. Every refusal is `application/problem+json` (RFC 9457) with a stable `type`. A position in the log is never moved \
 silently: what retention has removed is answered with 410.
 
+Only a request whose head cannot be read is refused without a body, and its connection closed: 400 when it is no HTTP/1.x, 431 \
+when it has more than 32 KiB or 100 headers.
+
 What is delivered is described by the AsyncAPI document beside this one, `/asyncapi.json`.";
 
 fn document() -> Value {

@@ -12,9 +12,12 @@ mod endpoints;
 mod form;
 mod ground;
 mod online;
+mod patience;
 mod verdict;
 
-use clap::{Args, ValueEnum};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, value_parser};
 use event_store::StoreError;
 use secrecy::ExposeSecret;
 use url::Url;
@@ -22,6 +25,7 @@ use url::Url;
 use self::{
     check::{Check, Report},
     form::DoctorForm,
+    patience::Patience,
 };
 use super::{
     client::{ApiKey, Connection, server_url},
@@ -44,6 +48,12 @@ pub struct DoctorArgs {
     /// Leave checks out, which then take no time: upstream (asks Expensify, if no service runs), subscribers, log
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub skip: Vec<Skip>,
+    /// Seconds for all that is asked and read; what was not found out by then is told as that. Opening a store does not count
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = value_parser!(u32).range(1..=86_400))]
+    pub timeout: u32,
+    /// Seconds to stay at the end if Expensify was asked before the first start, so that the service has its whole limit then
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u32).range(..=60))]
+    pub settle: u32,
     /// The form of what is printed. nagios ends with the exit codes of its plugins: 0, 1 warning, 2 critical
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub output: DoctorForm,
@@ -97,16 +107,33 @@ fn own_address(config: &Config) -> Result<Url, Failure> {
 }
 
 pub(super) async fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
-    let mut report = Report::default();
-    if let Some(loaded) = configuration(args, &mut report) {
-        let work = checked(args, &loaded.config, &mut report);
-        tokio::select! {
-            done = work => done?,
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Interrupted),
-        }
+    tokio::select! {
+        done = told(args) => done,
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
     }
+}
+
+/// Checks, prints, and stays if it must: whoever reads need not wait for that.
+async fn told(args: &DoctorArgs) -> Result<Exit, Failure> {
+    let mut report = Report::default();
+    let after = match configuration(args, &mut report) {
+        Some(loaded) => checked(args, &loaded.config, &mut report).await?,
+        None => After::Nothing,
+    };
     form::print(&report, args.output)?;
+    if after == After::Settle && args.settle > 0 {
+        eprintln!("waiting {} s, so that a service started next has the upstream's whole limit", args.settle);
+        tokio::time::sleep(Duration::from_secs(args.settle.into())).await;
+    }
     Ok(form::exit(&report, args.output))
+}
+
+/// What is left to do once everything is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Nothing,
+    /// Wait until the upstream has forgotten the requests: they are in no ledger.
+    Settle,
 }
 
 fn configuration(args: &DoctorArgs, report: &mut Report) -> Option<Loaded> {
@@ -140,20 +167,22 @@ fn good(loaded: &Loaded) -> Check {
     }
 }
 
-async fn checked(args: &DoctorArgs, config: &Config, report: &mut Report) -> Result<(), Failure> {
+async fn checked(args: &DoctorArgs, config: &Config, report: &mut Report) -> Result<After, Failure> {
     if !ground::check(config, report) {
-        return Ok(());
+        return Ok(After::Nothing);
     }
-    match ground::store(config).await {
-        Ok(Some(store)) => alone::check(args, config, &store, report).await,
-        Ok(None) => alone::check_before_the_first_start(args, config, report).await,
+    let opened = ground::store(config).await;
+    let patience = Patience::begin(Duration::from_secs(args.timeout.into()));
+    match opened {
+        Ok(Some(store)) => alone::check(args, config, &store, patience, report).await?,
+        Ok(None) => return alone::check_before_the_first_start(args, config, patience, report).await,
         Err(StoreError::InUse { pid, .. }) => {
             let by = pid.map_or_else(String::new, |pid| format!(" by process {pid}"));
-            online::check(args, config, &by, report).await
+            online::check(args, config, &by, patience, report).await?;
         }
         Err(error) => {
             report.add(verdict::of_store(&error));
-            Ok(())
         }
     }
+    Ok(After::Nothing)
 }

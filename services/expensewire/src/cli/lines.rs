@@ -1,5 +1,7 @@
 //! An answer that comes in lines of JSON, read as it comes.
 
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 use serde::Deserialize;
@@ -48,14 +50,19 @@ impl Lines {
     }
 
     /// What the work came to that the answer tells of; `moved` is told how far it is.
-    pub async fn result(&mut self, mut moved: impl FnMut(&Progress)) -> Result<Value, Failure> {
+    pub async fn result(&mut self, moved: impl FnMut(&Progress)) -> Result<Value, Failure> {
+        self.outcome(moved).await?.map_err(|trouble| trouble.failure())
+    }
+
+    /// The same, with what the service found in its way apart from what went wrong on the way there.
+    pub async fn outcome(&mut self, mut moved: impl FnMut(&Progress)) -> Result<Result<Value, Trouble>, Failure> {
         while let Some(line) = self.next().await? {
             let told: Told = serde_json::from_slice(&line)
                 .map_err(|_| Failure::new(Exit::Unexpected, "the answer has a line that is not understood"))?;
             match told {
                 Told::Progress(progress) => moved(&progress),
-                Told::Result(value) => return Ok(value),
-                Told::Problem(problem) => return Err(problem.failure()),
+                Told::Result(value) => return Ok(Ok(value)),
+                Told::Problem(trouble) => return Ok(Err(trouble)),
             }
         }
         Err(Failure::new(Exit::Unreachable, "the service ended its answer before the work was done"))
@@ -85,12 +92,23 @@ pub(super) struct Trouble {
     title: String,
     #[serde(default)]
     detail: String,
+    /// Of the first event that is not what was written, when that is it.
+    pub sequence: Option<u64>,
 }
 
 impl Trouble {
     pub fn failure(&self) -> Failure {
-        let damaged = self.kind == "/problems/damaged";
-        let exit = if damaged { Exit::CheckFailed } else { Exit::Unexpected };
-        Failure::new(exit, plain(&format!("{}: {}", self.title, self.detail)))
+        Failure::new(if self.is_damage() { Exit::CheckFailed } else { Exit::Unexpected }, self.to_string())
+    }
+
+    /// Whether what was written is not what is there.
+    pub fn is_damage(&self) -> bool {
+        self.kind == "/problems/damaged"
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&plain(&format!("{}: {}", self.title, self.detail)))
     }
 }

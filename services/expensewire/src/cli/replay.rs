@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure},
-    output::{Column, Output},
+    output::{Column, Output, plain},
 };
 
 pub(super) use watch::{Watched, watch};
@@ -163,7 +163,10 @@ pub(super) async fn run(connection: &Connection, args: &ReplayArgs) -> Result<Ex
 }
 
 async fn begun(client: &Client, subscription: &str, span: &SpanArgs) -> Result<Value, Failure> {
-    client.post(&[OF, subscription, "replay"], Some(&span.body(Timestamp::now()))).await.map_err(with_hint)
+    client
+        .post(&[OF, subscription, "replay"], Some(&span.body(Timestamp::now())))
+        .await
+        .map_err(with_hint(subscription))
 }
 
 async fn other(client: &Client, command: &ReplayCommand, output: &mut Output) -> Result<Exit, Failure> {
@@ -177,24 +180,32 @@ async fn other(client: &Client, command: &ReplayCommand, output: &mut Output) ->
             output.list(COLUMNS, &replays)?;
         }
         ReplayCommand::Show { subscription, id } => {
-            let shown: Value = client.get(&[OF, subscription, "replays", id], &[]).await.map_err(with_hint)?;
+            let shown: Value =
+                client.get(&[OF, subscription, "replays", id], &[]).await.map_err(with_hint(subscription))?;
             output.item(&shown)?;
         }
         ReplayCommand::Follow { subscription, id } => {
-            let shown: Value = client.get(&[OF, subscription, "replays", id], &[]).await.map_err(with_hint)?;
+            let shown: Value =
+                client.get(&[OF, subscription, "replays", id], &[]).await.map_err(with_hint(subscription))?;
             return watch(client, subscription, shown, Watched::ToItsEnd, output).await;
         }
         ReplayCommand::Cancel { subscription, id } => {
-            output.item(&client.post(&[OF, subscription, "replays", id, "cancel"], None).await.map_err(with_hint)?)?;
+            output.item(
+                &client
+                    .post(&[OF, subscription, "replays", id, "cancel"], None)
+                    .await
+                    .map_err(with_hint(subscription))?,
+            )?;
         }
     }
     Ok(Exit::Ok)
 }
 
-fn with_hint(failure: Failure) -> Failure {
-    match failure.exit {
+/// What went wrong with a replay of `subscription`, and where those that there are can be seen.
+fn with_hint(subscription: &str) -> impl Fn(Failure) -> Failure {
+    move |failure| match failure.exit {
         Exit::NotFound | Exit::Conflict if failure.hint.is_none() => {
-            failure.hint("`expensewire replay list` shows the replays of a subscription")
+            failure.hint(format!("`expensewire replay list {}` shows what runs", plain(subscription)))
         }
         _ => failure,
     }

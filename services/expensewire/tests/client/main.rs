@@ -5,6 +5,7 @@
 mod accounts;
 mod listen;
 mod receiver;
+mod replaying;
 mod sending;
 mod server;
 mod verifying;

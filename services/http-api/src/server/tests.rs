@@ -19,6 +19,26 @@ async fn a_client_that_drips_its_request_is_cut_off() {
     let (mut client, served) = connected(Router::new(), SHORT).await;
     client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.expect("sent");
     timeout(DEADLINE, served).await.expect("in time").expect("no panic");
+    let mut answer = Vec::new();
+    // Nothing was asked, so nothing is answered; the end of it may be a reset.
+    let _ = client.read_to_end(&mut answer).await;
+    assert!(answer.is_empty(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_drips_byte_by_byte_gains_no_time_by_it() {
+    let (mut client, served) = connected(Router::new(), SHORT).await;
+    let dripping = async {
+        while client.write_all(b"x").await.is_ok() {
+            sleep(SHORT.head / 10).await;
+        }
+    };
+    let ended = async { served.await.expect("no panic") };
+    tokio::select! {
+        () = ended => {}
+        () = dripping => {}
+        () = sleep(DEADLINE) => panic!("the connection is still served"),
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use tokio::{
 use crate::service::{DEADLINE, Service, named, problem};
 
 const LARGEST_BODY: usize = 1024 * 1024;
+const LARGEST_HEAD: usize = 32 * 1024;
 
 /// Every route that takes a body, with a path that is there once `{sub}` is put in.
 const TAKING: &[(&str, &str)] = &[
@@ -196,6 +197,8 @@ async fn a_head_that_is_none_is_refused_and_the_connection_closed() {
     let many = (0..500).fold(String::new(), |headers, n| headers + &format!("x-{n}: 1\r\n"));
     let cases: &[(String, &str)] = &[
         (head(&service, "GET", "/v1/events", &many), "431"),
+        (head(&service, "GET", "/v1/events", &format!("x-long: {}\r\n", "v".repeat(LARGEST_HEAD))), "431"),
+        (head(&service, "GET", &format!("/{}", "v".repeat(2 * LARGEST_HEAD)), ""), "431"),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), "400"),
         ("\0\0\0\0\r\n\r\n".to_owned(), "400"),
         (head(&service, "GET", "/\0", ""), "400"),
@@ -205,6 +208,9 @@ async fn a_head_that_is_none_is_refused_and_the_connection_closed() {
     for (bytes, status) in cases {
         let answer = raw(&service, bytes.as_bytes(), "never").await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {answer:?}");
+        // As the document says: it is hyper's answer, and has no body.
+        assert!(answer.contains("content-length: 0\r\n") && answer.contains("connection: close\r\n"), "{answer:?}");
+        assert!(answer.ends_with("\r\n\r\n"), "{answer:?}");
     }
     lives(&service).await;
 }

@@ -10,9 +10,10 @@ use poller::Visit;
 use prometheus::Registry;
 
 use super::{
-    DoctorArgs, MAX_REQUESTS, Skip,
+    After, DoctorArgs, MAX_REQUESTS, Skip,
     check::{Check, Report},
     endpoints::{self, Endpoint},
+    patience::{Patience, TimeUp},
     verdict,
 };
 use crate::{
@@ -22,20 +23,21 @@ use crate::{
     service::account_config,
 };
 
-/// For all that is asked about one account: the waits of the budget, and an export of one report.
+/// For one question about an account: the waits of the budget, and an export of one report.
 const PATIENCE: Duration = Duration::from_secs(150);
-/// The longest window of the upstream's limit.
-const LONGEST_WINDOW: Duration = Duration::from_secs(60);
+/// For the end of the store, where the time was over before the log was read. Cut off it loses nothing.
+const CLOSING: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(
     args: &DoctorArgs,
     config: &Config,
     store: &EventStore,
+    patience: Patience,
     report: &mut Report,
 ) -> Result<(), Failure> {
     report
         .add(Check::ok("service", "none runs on this store; it was opened here, and the upstream was asked directly"));
-    upstream(args, config, store, report).await?;
+    upstream(args, config, store, patience, report).await?;
     if args.skips(Skip::Subscribers) {
         report.add(Check::skipped("subscriber", "left out"));
     } else {
@@ -44,50 +46,54 @@ pub(super) async fn check(
         let now = Timestamp::now();
         let active = all.into_iter().filter(|(_, one)| one.status == Status::Active && !one.has_lapsed(now));
         let endpoints = active.map(|(id, one)| Endpoint { subscription: id, url: one.url }).collect();
-        endpoints::check(endpoints, &config.delivery).await.into_iter().for_each(|check| report.add(check));
+        endpoints::check(endpoints, &config.delivery, patience).await.into_iter().for_each(|check| report.add(check));
     }
-    log(args, store, report).await;
-    store.close().await.map_err(crate::cli::place::store_failure)
+    log(args, store, patience, report).await;
+    tokio::time::timeout(CLOSING, store.close()).await.unwrap_or(Ok(())).map_err(crate::cli::place::store_failure)
 }
 
-async fn log(args: &DoctorArgs, store: &EventStore, report: &mut Report) {
+async fn log(args: &DoctorArgs, store: &EventStore, patience: Patience, report: &mut Report) {
     if args.skips(Skip::Log) {
         report.add(Check::skipped("log", "left out"));
         return;
     }
     let last = store.last_sequence();
     let mut progress = Progress::new();
-    let verified = store.verify(move |at| progress.tell(&format!("log: {at} of {last}"))).await;
+    let verified = patience.rest(store.verify(move |at| progress.tell(&format!("log: {at} of {last}")))).await;
     report.add(match verified {
-        Ok(Verified { events, last, .. }) => {
+        Err(time_up) => time_up.check("log"),
+        Ok(Ok(Verified { events, last, .. })) => {
             #[expect(clippy::cast_precision_loss, reason = "a count for people")]
             let count = events as f64;
             Check::ok("log", format!("{events} events up to {last}, each chained to the one before"))
                 .measure("log_events", count)
         }
-        Err(error) => verdict::of_store(&error),
+        Ok(Err(error)) => verdict::of_store(&error),
     });
 }
 
-/// Before there is a store there is no ledger to count in. So the requests are counted in memory, and the doctor ends when
+/// Before there is a store there is no ledger to count in. So the requests are counted in memory, and the doctor stays until
 /// the upstream has forgotten them: a service that is started next has its whole budget.
 pub(super) async fn check_before_the_first_start(
     args: &DoctorArgs,
     config: &Config,
+    patience: Patience,
     report: &mut Report,
-) -> Result<(), Failure> {
+) -> Result<After, Failure> {
     report.add(Check::ok("service", "it was never started with this directory; there is no log yet"));
     let store = EventStore::open_memory(&MemoryDisk::default()).map_err(crate::cli::place::store_failure)?;
-    let sent = upstream(args, config, &store, report).await?;
-    if sent > 0 {
-        eprintln!("waiting for a minute, so that a service started next has the upstream's whole limit");
-        tokio::time::sleep(LONGEST_WINDOW).await;
-    }
-    Ok(())
+    let sent = upstream(args, config, &store, patience, report).await?;
+    Ok(if sent > 0 { After::Settle } else { After::Nothing })
 }
 
 /// Asks about each account, and gives how many requests went out.
-async fn upstream(args: &DoctorArgs, config: &Config, store: &EventStore, report: &mut Report) -> Result<u32, Failure> {
+async fn upstream(
+    args: &DoctorArgs,
+    config: &Config,
+    store: &EventStore,
+    patience: Patience,
+    report: &mut Report,
+) -> Result<u32, Failure> {
     if args.skips(Skip::Upstream) {
         report.add(Check::skipped("upstream", "left out"));
         return Ok(0);
@@ -99,7 +105,7 @@ async fn upstream(args: &DoctorArgs, config: &Config, store: &EventStore, report
         let visit = visit.await.map_err(|error| Failure::new(Exit::Unexpected, format!("{error:#}")))?;
         let name = account.name.as_str();
         report.add(verdict::of_budget(name, &visit.budget()));
-        ask(account, &visit, report).await;
+        ask(account, &visit, patience, report).await;
         let offset = visit.client().clock_offset();
         report.add(verdict::of_clock(name, offset.map(|offset| offset.as_secs_f64())));
         sent += visit.sent();
@@ -109,9 +115,9 @@ async fn upstream(args: &DoctorArgs, config: &Config, store: &EventStore, report
 }
 
 /// Credentials first: when they are wrong nothing else need be asked.
-async fn ask(account: &Account, visit: &Visit, report: &mut Report) {
+async fn ask(account: &Account, visit: &Visit, patience: Patience, report: &mut Report) {
     let name = &account.name;
-    match in_time(visit.client().policy_list(true)).await {
+    match in_time(patience, visit.client().policy_list(true)).await {
         Ok(policies) => report.add(administers(policies.len()).about(name)),
         Err(failed) => {
             report.add(failed.check("credentials").about(name));
@@ -119,7 +125,7 @@ async fn ask(account: &Account, visit: &Visit, report: &mut Report) {
             return;
         }
     }
-    match in_time(visit.client().doctor()).await {
+    match in_time(patience, visit.client().doctor()).await {
         Ok(engine) => report.add(of_engine(&engine).about(name)),
         Err(failed) => report.add(failed.check("template").about(name)),
     }
@@ -155,23 +161,18 @@ fn of_engine(engine: &EngineReport) -> Check {
 /// Why the upstream did not answer as asked.
 enum Failed {
     Refused(ClientError),
-    Silent,
+    Silent(TimeUp),
 }
 
-async fn in_time<T>(asked: impl Future<Output = Result<T, ClientError>>) -> Result<T, Failed> {
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(answered) => answered.map_err(Failed::Refused),
-        Err(_elapsed) => Err(Failed::Silent),
-    }
+async fn in_time<T>(patience: Patience, asked: impl Future<Output = Result<T, ClientError>>) -> Result<T, Failed> {
+    patience.wait(PATIENCE, asked).await.map_err(Failed::Silent)?.map_err(Failed::Refused)
 }
 
 impl Failed {
     fn check(&self, name: &'static str) -> Check {
         let error = match self {
-            Self::Silent => {
-                return Check::fail(name, format!("no answer within {} s", PATIENCE.as_secs()))
-                    .why("the upstream is slow, or the budget was used up before")
-                    .next("try again in a minute");
+            Self::Silent(time_up) => {
+                return time_up.check(name).why("the upstream is slow or silent, or the budget was used up before");
             }
             Self::Refused(error) => error,
         };

@@ -2,10 +2,10 @@
 //! opened to an address that the guard allows, TLS is agreed upon, and it is closed.
 
 use std::{
-    io,
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use dispatcher::guard::{Guard, Refusal};
@@ -20,15 +20,21 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 use url::Url;
 
-use super::{certificate, check::Check};
+use super::{
+    certificate,
+    check::Check,
+    patience::{Patience, TimeUp},
+};
 use crate::config::DeliveryConfig;
 
 /// Endpoints that are looked at together.
 const AT_ONCE: usize = 8;
-/// For a connection, and for each wait within the handshake.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For a connection to one of the addresses. All of it, the name and the handshake included, has the time of a delivery.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Who renews by machine does it 30 days before the end; at half of that it was forgotten.
 const EXPIRY_WARN_S: i64 = 14 * 86_400;
+
+const SEE: &str = "see whether the endpoint runs and a firewall lets this machine through";
 
 /// A subscription that delivers.
 #[derive(Clone, Debug)]
@@ -38,20 +44,35 @@ pub(super) struct Endpoint {
 }
 
 /// Checks each, in their order.
-pub(super) async fn check(endpoints: Vec<Endpoint>, delivery: &DeliveryConfig) -> Vec<Check> {
+pub(super) async fn check(endpoints: Vec<Endpoint>, delivery: &DeliveryConfig, patience: Patience) -> Vec<Check> {
     if endpoints.is_empty() {
         return vec![Check::ok("subscriber", "no subscription is active")];
     }
     let guard = Guard::new(delivery.allow_http, delivery.allow_cidrs.clone());
     let one = |endpoint: Endpoint| {
         let guard = guard.clone();
-        async move { look(&guard, &endpoint).await.about(&endpoint.subscription) }
+        let within = delivery.timeout();
+        async move {
+            let looked = patience.wait(within, look(&guard, &endpoint.url, within)).await;
+            looked.unwrap_or_else(|time_up| unseen(time_up, &endpoint.url)).about(&endpoint.subscription)
+        }
     };
     stream::iter(endpoints).map(one).buffered(AT_ONCE).collect().await
 }
 
-async fn look(guard: &Guard, endpoint: &Endpoint) -> Check {
-    let url = &endpoint.url;
+/// One that did not answer, or was not asked.
+fn unseen(time_up: TimeUp, url: &Url) -> Check {
+    let mut check = time_up.check("subscriber");
+    check.what = format!("{}: {}", url.host_str().unwrap_or_default(), check.what);
+    match time_up {
+        TimeUp::Silent { .. } => check.why("deliveries there time out").next(SEE),
+        TimeUp::Over { .. } => check,
+    }
+}
+
+async fn look(guard: &Guard, url: &Url, within: Duration) -> Check {
+    // Whoever waits for the thread ends first, and says what it was.
+    let until = Instant::now() + within + Duration::from_secs(1);
     let addresses = match guard.target(url).await {
         Ok(addresses) => addresses,
         Err(refusal) => return refused(&refusal),
@@ -61,10 +82,9 @@ async fn look(guard: &Guard, endpoint: &Endpoint) -> Check {
         return Check::ok("subscriber", format!("{host} resolves; http has no certificate"));
     }
     let shown = host.clone();
-    match tokio::task::spawn_blocking(move || shake(&host, &addresses)).await {
+    match tokio::task::spawn_blocking(move || shake(&host, &addresses, until)).await {
         Ok(Ok(met)) => judged(&shown, &met, Timestamp::now()),
-        Ok(Err(error)) => Check::fail("subscriber", format!("{shown} cannot be reached: {error}"))
-            .next("see whether the endpoint runs and a firewall lets this machine through"),
+        Ok(Err(error)) => Check::fail("subscriber", format!("{shown} cannot be reached: {error}")).next(SEE),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
@@ -114,7 +134,7 @@ fn judged(host: &str, met: &Met, now: Timestamp) -> Check {
 }
 
 /// Agrees on TLS with the first address that answers.
-fn shake(host: &str, addresses: &[SocketAddr]) -> io::Result<Met> {
+fn shake(host: &str, addresses: &[SocketAddr], until: Instant) -> io::Result<Met> {
     let provider = Arc::new(ring::default_provider());
     let witness = Arc::new(Witness::new(&provider).map_err(io::Error::other)?);
     let config = ClientConfig::builder_with_provider(provider)
@@ -125,9 +145,7 @@ fn shake(host: &str, addresses: &[SocketAddr]) -> io::Result<Met> {
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    let mut stream = connected(addresses)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = Hurried { stream: connected(addresses, until)?, until };
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
     }
@@ -137,15 +155,45 @@ fn shake(host: &str, addresses: &[SocketAddr]) -> io::Result<Met> {
     witness.told().ok_or_else(|| io::Error::other("no certificate was shown"))
 }
 
-fn connected(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+fn connected(addresses: &[SocketAddr], until: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::other("it has no address");
     for address in addresses {
-        match TcpStream::connect_timeout(address, PATIENCE) {
+        match TcpStream::connect_timeout(address, left(until)?.min(CONNECT_TIMEOUT)) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// What is left of the time.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// A connection on which nothing is waited for beyond `until`: who sends a byte now and then gains no time by it.
+struct Hurried {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Read for Hurried {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.until)?))?;
+        self.stream.read(into)
+    }
+}
+
+impl Write for Hurried {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(left(self.until)?))?;
+        self.stream.write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 /// Sees the certificate, asks the verifier that deliveries ask what it thinks of it, and lets the handshake go on either way:
@@ -208,6 +256,24 @@ impl ServerCertVerifier for Witness {
 #[cfg(test)]
 mod tests {
     use super::{super::check::State, *};
+
+    /// Who holds a thread of ours by a byte now and then holds it no longer than that.
+    #[test]
+    fn a_handshake_that_drips_ends_in_its_time() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // The head of a record of 16 KiB, and then what takes four hours to fill it.
+            let bytes = [0x16, 0x03, 0x03, 0x40, 0x00].into_iter().chain(std::iter::repeat(0));
+            for byte in bytes.take_while(|byte| stream.write_all(&[*byte]).is_ok()) {
+                std::thread::sleep(Duration::from_millis(if byte == 0 { 100 } else { 1 }));
+            }
+        });
+        let began = Instant::now();
+        assert!(shake("localhost", &[address], began + Duration::from_millis(500)).is_err());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
 
     #[test]
     fn a_certificate_is_judged_by_its_end_and_by_who_trusts_it() {

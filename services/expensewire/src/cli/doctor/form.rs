@@ -32,6 +32,7 @@ const MEASURES: &[(&str, &str)] = &[
     ("clock_offset_seconds", "The upstream's clock minus ours."),
     ("certificate_left_seconds", "Time until a subscriber's certificate expires."),
     ("log_events", "Events of the log that were verified."),
+    ("log_damaged_sequence", "The first sequence that is not what was written; absent where there is none."),
 ];
 
 pub(super) fn print(report: &Report, form: DoctorForm) -> io::Result<()> {

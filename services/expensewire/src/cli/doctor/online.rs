@@ -1,5 +1,7 @@
 //! The checks where a service runs: it is asked, and the upstream is not.
 
+use std::time::Duration;
+
 use event_model::status::{AccountStatus, WatchStatus};
 use reqwest::Method;
 use serde_json::Value;
@@ -9,6 +11,7 @@ use super::{
     DoctorArgs, Skip,
     check::{Check, Report},
     endpoints::{self, Endpoint},
+    patience::{Patience, TimeUp},
     verdict,
 };
 use crate::{
@@ -17,13 +20,26 @@ use crate::{
     exit::{Exit, Failure},
 };
 
+/// What the service is asked first it has in memory.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(20);
+
 /// Asks the service that holds the store; `by` names its process.
-pub(super) async fn check(args: &DoctorArgs, config: &Config, by: &str, report: &mut Report) -> Result<(), Failure> {
+pub(super) async fn check(
+    args: &DoctorArgs,
+    config: &Config,
+    by: &str,
+    patience: Patience,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let connection = args.connection(config)?;
     let client = Client::new(&connection)?;
-    let mut answer: Value = match client.get(&["accounts"], &[]).await {
-        Ok(answer) => answer,
-        Err(failure) => {
+    let mut answer: Value = match patience.wait(SERVICE_PATIENCE, client.get(&["accounts"], &[])).await {
+        Ok(Ok(answer)) => answer,
+        Err(time_up) => {
+            report.add(silent(time_up, by, &connection.server));
+            return Ok(());
+        }
+        Ok(Err(failure)) => {
             report.add(unanswered(&failure, by, &connection.server));
             return Ok(());
         }
@@ -43,9 +59,15 @@ pub(super) async fn check(args: &DoctorArgs, config: &Config, by: &str, report: 
             );
         }
     }
-    subscribers(args, config, &client, report).await;
-    log(args, &client, report).await;
+    subscribers(args, config, &client, patience, report).await;
+    log(args, &client, patience, report).await;
     Ok(())
+}
+
+fn silent(time_up: TimeUp, by: &str, server: &Url) -> Check {
+    let check = time_up.check("service");
+    let why = format!("the store is held{by}, and that one takes connections and says nothing");
+    check.about(server).why(why).next("see what that process does")
 }
 
 fn unanswered(failure: &Failure, by: &str, server: &Url) -> Check {
@@ -97,13 +119,14 @@ fn template(watches: &[WatchStatus]) -> Check {
     }
 }
 
-async fn subscribers(args: &DoctorArgs, config: &Config, client: &Client, report: &mut Report) {
+async fn subscribers(args: &DoctorArgs, config: &Config, client: &Client, patience: Patience, report: &mut Report) {
     if args.skips(Skip::Subscribers) {
         return report.add(Check::skipped("subscriber", "left out"));
     }
-    let all = match client.list(&["subscriptions"], &[]).await {
-        Ok(all) => all,
-        Err(failure) => {
+    let all = match patience.rest(client.list(&["subscriptions"], &[])).await {
+        Ok(Ok(all)) => all,
+        Err(time_up) => return report.add(time_up.check("subscriber")),
+        Ok(Err(failure)) => {
             return report.add(Check::fail("subscriber", failure.what).next("the key must allow subscriptions:read"));
         }
     };
@@ -111,29 +134,33 @@ async fn subscribers(args: &DoctorArgs, config: &Config, client: &Client, report
         let url = one["url"].as_str()?.parse().ok()?;
         Some(Endpoint { subscription: one["id"].as_str()?.to_owned(), url })
     });
-    for check in endpoints::check(active.collect(), &config.delivery).await {
+    for check in endpoints::check(active.collect(), &config.delivery, patience).await {
         report.add(check);
     }
 }
 
-async fn log(args: &DoctorArgs, client: &Client, report: &mut Report) {
+async fn log(args: &DoctorArgs, client: &Client, patience: Patience, report: &mut Report) {
     if args.skips(Skip::Log) {
         return report.add(Check::skipped("log", "left out"));
     }
     let verified = async {
         let mut progress = Progress::new();
         let mut lines = client.lines(Method::POST, &["log", "verify"], &[]).await?;
-        lines.result(|at| progress.tell(&format!("log: {} of {}", at.sequence, at.last))).await
+        lines.outcome(|at| progress.tell(&format!("log: {} of {}", at.sequence, at.last))).await
     };
-    report.add(match verified.await {
-        Ok(told) => {
+    report.add(match patience.rest(verified).await {
+        Err(time_up) => time_up.check("log"),
+        Ok(Ok(Ok(told))) => {
             let what = format!("{} events up to {}, each chained to the one before", told["events"], told["last"]);
             Check::ok("log", what).measure("log_events", told["events"].as_f64().unwrap_or_default())
         }
-        Err(failure) if failure.exit == Exit::CheckFailed => Check::fail("log", failure.what)
-            .why("what was written is not what is there")
-            .next("stop the service, keep the directory as it is, and restore a backup beside it"),
-        Err(failure) => Check::warn("log", format!("could not be verified: {}", failure.what))
-            .next("the key must allow log:admin; another verification may be running"),
+        Ok(Ok(Err(trouble))) if trouble.is_damage() => verdict::of_damage(trouble.to_string(), trouble.sequence),
+        Ok(Ok(Err(trouble))) => unverified(&trouble.to_string()),
+        Ok(Err(failure)) => unverified(&failure.what),
     });
+}
+
+fn unverified(why: &str) -> Check {
+    Check::warn("log", format!("could not be verified: {why}"))
+        .next("the key must allow log:admin; another verification may be running")
 }

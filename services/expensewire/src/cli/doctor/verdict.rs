@@ -53,6 +53,15 @@ pub(super) fn of_budget(account: &str, budget: &BudgetStatus) -> Check {
     }
 }
 
+/// A log that is not what was written, from `sequence` on where that is known.
+pub(super) fn of_damage(told: String, sequence: Option<u64>) -> Check {
+    let check = Check::fail("log", told)
+        .why("what was written is not what is there")
+        .next("stop the service, keep the directory as it is, and restore a backup beside it");
+    #[expect(clippy::cast_precision_loss, reason = "sequences are far below 2^53")]
+    sequence.into_iter().fold(check, |check, sequence| check.measure("log_damaged_sequence", sequence as f64))
+}
+
 /// What an error of the store means for the log.
 pub(super) fn of_store(error: &StoreError) -> Check {
     let mut told = error.to_string();
@@ -62,11 +71,10 @@ pub(super) fn of_store(error: &StoreError) -> Check {
         told.push_str(&cause.to_string());
         source = cause.source();
     }
-    let check = Check::fail("log", told);
+    let check = Check::fail("log", told.as_str());
     match error {
-        StoreError::Corrupt { .. } | StoreError::Unchained { .. } | StoreError::CorruptValue { .. } => check
-            .why("what was written is not what is there")
-            .next("stop the service, keep the directory as it is, and restore a backup beside it"),
+        StoreError::Corrupt { sequence } | StoreError::Unchained { sequence, .. } => of_damage(told, Some(sequence.0)),
+        StoreError::CorruptValue { .. } => of_damage(told, None),
         _ => check.next("`expensewire log verify` says more"),
     }
 }

@@ -38,7 +38,8 @@ pub(in super::super) async fn watch(
         ended = to_the_end(client, subscription, replay, watched) => ended?,
         _ = tokio::signal::ctrl_c() => {
             let (rest, subscription) = ("goes on without this command", plain(subscription));
-            eprintln!("\n{id} {rest}; `expensewire replay cancel {subscription} {id}` ends it");
+            // The line of progress was ended with the following.
+            eprintln!("{id} {rest}; `expensewire replay cancel {subscription} {id}` ends it");
             return Ok(Exit::Interrupted);
         }
     };
