@@ -32,8 +32,8 @@ pub const FILE_PREFIX: &str = "tail.";
 const FILE_BYTES: u64 = 4 << 20;
 /// Files are extended in such steps: 200 small commits, and little beside a large one.
 const EXTENSION_BYTES: u64 = 256 << 10;
-/// Files kept to be written again: what is settled at once at full speed. Extending a new one writes its bytes twice.
-pub const MAX_SPARE: usize = 3;
+/// Files kept to be written again.
+pub const MAX_SPARE: usize = 1;
 
 /// The files, and where the next record goes.
 pub struct Files {
