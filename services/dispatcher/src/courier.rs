@@ -5,9 +5,9 @@
 //! that is neither done nor recorded on disk. Any error of the store ends the courier; its successor starts from the disk.
 //!
 //! A courier with nothing to do waits for its bell ([`crate::feed`]) and has no timer. It owns no connection: it asks the
-//! gate for a pass for each attempt, one at a time ([`crate::gate`]). Its attempts run within its own task, so that an answer
-//! wakes who takes it in and nobody else: with a task for each, half of the time went into handing over. While the store is
-//! waited for they stand still; an answer that is there when their deadline passes counts as in time.
+//! gate for a pass for each attempt, one at a time ([`crate::gate`]). Its attempts run within its own task, or one more
+//! ([`sends`]): with a task for each, half of the time went into handing over. Those within its own stand still while the store
+//! is waited for; an answer that is there when their deadline passes counts as in time.
 
 mod bookmark;
 mod disabling;
@@ -15,6 +15,7 @@ mod ending;
 mod keeping;
 mod lane;
 mod pace;
+mod sends;
 mod standing;
 mod starting;
 
@@ -29,23 +30,22 @@ use event_model::{
     delivery::{PendingDelivery, PendingState},
 };
 use event_store::{Durability, SealError};
-use futures_util::{
-    future::BoxFuture,
-    stream::{FuturesUnordered, StreamExt},
-};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use self::{bookmark::Bookmark, keeping::Keeping, pace::Pace};
+use self::{bookmark::Bookmark, keeping::Keeping, pace::Pace, sends::Sends};
 use crate::{
     error::CourierError,
     feed::{Bell, Found},
     gate::Pass,
     metrics::Standing,
-    sender::{Answer, Target},
+    sender::Answer,
     shared::Shared,
+    target::Target,
+    way::Walker,
 };
 
 /// Events taken from the feed at once: as much as a page of it holds.
@@ -83,6 +83,7 @@ pub(crate) struct Courier {
     bookmark: Bookmark,
     keeping: Keeping,
     pace: Pace,
+    walker: Walker,
     paced_until: Option<Instant>,
     /// What was read up to here was old by then.
     old_to: Sequence,
@@ -94,7 +95,7 @@ pub(crate) struct Courier {
     /// Our place in the line for one.
     in_line: Option<BoxFuture<'static, Pass>>,
     /// Attempts in flight.
-    sends: FuturesUnordered<BoxFuture<'static, Sent>>,
+    sends: Sends,
     standing: Standing,
     stood_at: Instant,
     full: bool,
@@ -161,6 +162,7 @@ impl Courier {
             bookmark: Bookmark::new(progress, Arc::clone(lane.bell())),
             failing,
             pace,
+            walker: shared.way.walker(),
             keeping,
             health,
             outbox,
@@ -176,7 +178,7 @@ impl Courier {
             waits: false,
             pass: None,
             in_line: None,
-            sends: FuturesUnordered::new(),
+            sends: Sends::default(),
             standing: Standing::default(),
             stood_at: Instant::now(),
             full: false,
@@ -199,6 +201,7 @@ impl Courier {
             }
             self.start_what_may().await?;
             self.note_standing().await?;
+            self.rest_if_nothing_flies();
             let wake = self.wake_at();
             if let Some(at) = wake.filter(|at| *at != alarm.deadline()) {
                 alarm.as_mut().reset(at);
@@ -218,6 +221,14 @@ impl Courier {
                 () = self.lane.bell().rung() => {}
                 () = alarm.as_mut(), if wake.is_some() => {}
             }
+        }
+    }
+
+    /// Keeps nothing for attempts when there are none.
+    fn rest_if_nothing_flies(&mut self) {
+        if self.sends.is_empty() {
+            self.sends.dismiss_crew();
+            self.target.forget();
         }
     }
 
@@ -299,7 +310,8 @@ impl Courier {
                 self.save().await?;
             }
         }
-        self.sends.clear();
+        self.sends.clear().await;
+        self.target.forget();
         self.save().await?;
         self.save().await?;
         debug!(subscription = %self.subscription.id, cursor = %self.outbox.cursor(), "delivery stops");

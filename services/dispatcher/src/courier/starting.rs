@@ -46,9 +46,9 @@ impl Courier {
     /// Lets those go first who are not behind, if this courier is.
     fn give_way(&self) -> Result<(), Instant> {
         if self.outbox.oldest_open().is_some_and(|oldest| oldest <= self.old_to) {
-            return self.shared.way.begins_old();
+            return self.shared.way.begins_old(self.walker);
         }
-        self.shared.way.begins_new();
+        self.shared.way.begins_new(self.walker);
         Ok(())
     }
 
@@ -111,10 +111,12 @@ impl Courier {
             return Ok(());
         };
         let (shared, target) = (Arc::clone(&self.shared), Arc::clone(&self.target));
-        self.sends.push(Box::pin(async move {
+        let is_alone = self.shared.gate.is_most(self.sends.count() + 1);
+        let flight = async move {
             let answer = shared.gate.under(pass, shared.sender.send(&target, &id, content)).await;
             Sent { start, logged_at, answer, is_probe }
-        }));
+        };
+        self.sends.push(Box::pin(flight), is_alone);
         Ok(())
     }
 }
