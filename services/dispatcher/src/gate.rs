@@ -23,7 +23,6 @@ const SLOW_ONE_IN: usize = 4;
 pub(crate) struct Gate {
     quick: Arc<Semaphore>,
     slow: Arc<Semaphore>,
-    passes: usize,
 }
 
 /// The right to one connection, given back when dropped.
@@ -37,13 +36,7 @@ impl Gate {
     pub(crate) fn new(connections: usize) -> Self {
         let slow = (connections / SLOW_ONE_IN).max(1);
         let quick = connections.saturating_sub(slow).max(1);
-        Self { quick: Arc::new(Semaphore::new(quick)), slow: Arc::new(Semaphore::new(slow)), passes: quick + slow }
-    }
-
-    /// Whether `attempts` are most of those that are under way.
-    pub(crate) fn is_most(&self, attempts: usize) -> bool {
-        let free = self.quick.available_permits() + self.slow.available_permits();
-        attempts * 2 > self.passes.saturating_sub(free)
+        Self { quick: Arc::new(Semaphore::new(quick)), slow: Arc::new(Semaphore::new(slow)) }
     }
 
     /// A pass, if one is free and nobody waits for it.

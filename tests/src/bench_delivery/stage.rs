@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 const REPORTS: u64 = 5_000;
 /// Letters that make an event one of some 700 bytes.
 const PADDING: usize = 240;
-/// Events of one append: as many as the poller appends at once.
-const APPEND_BATCH: usize = 512;
+/// Events of one append.
+const APPEND_BATCH: usize = 2_000;
 /// What seals the secrets of a stage.
 pub const SEALING_KEY: [u8; 32] = [7; 32];
 /// What deliveries are signed with.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use change_engine::delivery::{Consequence, Key, Verdict};
 use event_model::delivery::{Attempt, Outcome, Payload};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 

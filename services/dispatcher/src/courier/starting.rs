@@ -111,12 +111,10 @@ impl Courier {
             return Ok(());
         };
         let (shared, target) = (Arc::clone(&self.shared), Arc::clone(&self.target));
-        let is_alone = self.shared.gate.is_most(self.sends.count() + 1);
-        let flight = async move {
+        self.sends.push(Box::pin(async move {
             let answer = shared.gate.under(pass, shared.sender.send(&target, &id, content)).await;
             Sent { start, logged_at, answer, is_probe }
-        };
-        self.sends.push(Box::pin(flight), is_alone);
+        }));
         Ok(())
     }
 }
