@@ -21,10 +21,7 @@ use event_store::{SealError, Sealer};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{
-    DispatcherConfig, DispatcherError,
-    sender::{Sender, Target},
-};
+use crate::{DispatcherConfig, DispatcherError, sender::Sender, target::Target};
 
 /// Longest wait for the echo: a person or a program waits for the registration meanwhile, which itself may take 30 s.
 const MAX_WAIT: Duration = Duration::from_secs(10);

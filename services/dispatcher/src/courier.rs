@@ -6,8 +6,9 @@
 //!
 //! A courier with nothing to do waits for its bell ([`crate::feed`]) and has no timer. It owns no connection: it asks the
 //! gate for a pass for each attempt, one at a time ([`crate::gate`]). Its attempts run within its own task, so that an answer
-//! wakes who takes it in and nobody else: with a task for each, half of the time went into handing over. While the store is
-//! waited for they stand still; an answer that is there when their deadline passes counts as in time.
+//! wakes who takes it in and nobody else: with a task for each, half of the time went into handing over, and with one more for all
+//! of them, what two processors gain is lost to it. While the store is waited for they stand still; an answer that is there when
+//! their deadline passes counts as in time.
 
 mod bookmark;
 mod disabling;
@@ -44,8 +45,10 @@ use crate::{
     feed::{Bell, Found},
     gate::Pass,
     metrics::Standing,
-    sender::{Answer, Target},
+    sender::Answer,
     shared::Shared,
+    target::Target,
+    way::Walker,
 };
 
 /// Events taken from the feed at once: as much as a page of it holds.
@@ -83,6 +86,7 @@ pub(crate) struct Courier {
     bookmark: Bookmark,
     keeping: Keeping,
     pace: Pace,
+    walker: Walker,
     paced_until: Option<Instant>,
     /// What was read up to here was old by then.
     old_to: Sequence,
@@ -161,6 +165,7 @@ impl Courier {
             bookmark: Bookmark::new(progress, Arc::clone(lane.bell())),
             failing,
             pace,
+            walker: shared.way.walker(),
             keeping,
             health,
             outbox,
@@ -199,6 +204,9 @@ impl Courier {
             }
             self.start_what_may().await?;
             self.note_standing().await?;
+            if self.sends.is_empty() {
+                self.target.forget();
+            }
             let wake = self.wake_at();
             if let Some(at) = wake.filter(|at| *at != alarm.deadline()) {
                 alarm.as_mut().reset(at);
@@ -300,6 +308,7 @@ impl Courier {
             }
         }
         self.sends.clear();
+        self.target.forget();
         self.save().await?;
         self.save().await?;
         debug!(subscription = %self.subscription.id, cursor = %self.outbox.cursor(), "delivery stops");

@@ -9,7 +9,7 @@
 //!
 //! A courier that stands before the ring reads [`pages`]: fixed pieces of the log that are kept for a while too, so that many
 //! who come along together read and parse each once. Few pages are read at a time; a laggard waits for its page, never the
-//! ring.
+//! ring. While one that goes through a page as fast as it can does so, the next is read ([`Feed::read_ahead`]).
 //!
 //! **Guarantees.** A ticket is armed only while all that its subscription wants up to the ring's end has been given out;
 //! arming and adding exclude each other (one lock), so that no event falls between. Memory is bounded by the ring and the
@@ -44,6 +44,9 @@ use crate::format::Content;
 const FOLLOW_BATCH: usize = 256;
 /// Pause after a failure to read what was appended; the store is as good as lost then.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Who has room for so many takes them faster than a page is read.
+const HURRY_ROOM: usize = 64;
 
 /// An event as all couriers share it.
 pub(crate) struct Item {
@@ -180,6 +183,11 @@ impl Feed {
         }
     }
 
+    /// Reads older parts of the log before they are waited for, for ever.
+    pub(crate) async fn read_ahead(&self) {
+        self.pages.read_ahead().await;
+    }
+
     async fn take_in(&self) -> Result<(), StoreError> {
         loop {
             let after = self.ring().last();
@@ -234,6 +242,9 @@ impl Ticket {
             return Ok(found);
         }
         let page = self.feed.pages.page_after(after).await?;
+        if room >= HURRY_ROOM && page.end() < self.feed.ring().begin() {
+            self.feed.pages.ask_for_next(&page);
+        }
         let (items, up_to) = page.wanted(after, page.end(), room, |item| self.wants(item));
         Ok(Found::Items { items, up_to, old: true })
     }

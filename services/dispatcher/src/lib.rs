@@ -18,6 +18,7 @@ mod shared;
 pub mod signature;
 pub mod single;
 mod supervisor;
+mod target;
 mod trace;
 mod way;
 mod wire;
@@ -35,7 +36,7 @@ pub use self::{config::DispatcherConfig, courier::Kept, error::DispatcherError, 
 ///
 /// Reads the log and the table of subscriptions; writes the tables of progress and of pending deliveries; disables a
 /// subscription whose receiver is gone; appends `subscription.disabled` and `subscription.exhausted`. Secrets are opened
-/// with `sealer` (associated text: the subscription's id) for one attempt at a time.
+/// with `sealer` (associated text: the subscription's id) and wiped when nothing is in flight to their subscription.
 ///
 /// # Errors
 /// When it cannot start. Later failures are logged and concern one subscription, which is taken up again after a pause.
@@ -49,8 +50,10 @@ pub async fn run(
     let shared = Arc::new(shared::Shared::new(config, store, sealer, metrics)?);
     // Dropped at the end, or with this future: then they end too.
     let mut helpers = JoinSet::new();
-    let (reading, writing, closing) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
+    let (reading, ahead) = (Arc::clone(&shared), Arc::clone(&shared));
     helpers.spawn(async move { reading.feed.follow().await });
+    helpers.spawn(async move { ahead.feed.read_ahead().await });
+    let (writing, closing) = (Arc::clone(&shared), Arc::clone(&shared));
     helpers.spawn(async move { writing.scribe.run().await });
     helpers.spawn(async move { closing.sender.close_idle().await });
     let ended = supervisor::Supervisor::new(Arc::clone(&shared), stop).run().await;

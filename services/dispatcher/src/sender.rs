@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     io,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,25 +25,14 @@ use crate::{
     DispatcherConfig, DispatcherError,
     format::Content,
     guard::{Guard, Refusal},
-    headers, signature,
+    headers,
+    target::Target,
     trace::Traced,
-    wire::{Place, Wire, WireError},
+    wire::{Wire, WireError},
 };
 
 /// Bytes of an answer that are read and kept; a short one must be drained to keep the connection.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
-
-/// Where and how one subscription is delivered to.
-pub(crate) struct Target {
-    subscription: Arc<Subscription>,
-    place: Option<Place>,
-}
-
-impl Target {
-    pub(crate) fn of(subscription: &Arc<Subscription>) -> Self {
-        Self { place: Place::of(&subscription.url), subscription: Arc::clone(subscription) }
-    }
-}
 
 /// How an attempt went.
 pub(crate) struct Answer {
@@ -119,7 +107,7 @@ impl Sender {
         let reply = match content.message(subscription.format) {
             Ok(message) => {
                 let mut headers = self.own_headers(subscription)?;
-                let signatures = self.signatures(subscription, id, at, &message.body)?;
+                let signatures = target.signatures(&self.sealer, id, at, &message.body)?;
                 headers::stamp(&mut headers, &message.headers, &self.agent, id, at.as_second(), &signatures);
                 if let Some(traced) = traced {
                     headers::trace(&mut headers, traced.trace, traced.span(), self.spans.wants(traced.trace));
@@ -141,27 +129,6 @@ impl Sender {
         headers::own(&subscription.sealed_headers, |name, sealed| {
             self.sealer.open(&Subscription::header_place(&subscription.id, name), sealed)
         })
-    }
-
-    /// One signature per secret and key that signs at `at`. The opened ones are wiped when they are dropped here.
-    fn signatures(
-        &self,
-        subscription: &Subscription,
-        id: &EventId,
-        at: Timestamp,
-        body: &[u8],
-    ) -> Result<Vec<String>, SealError> {
-        let mut signatures = Vec::new();
-        for sealed in subscription.secrets_at(at) {
-            let secret = self.sealer.open(subscription.id.as_str(), sealed)?;
-            signatures.push(signature::sign(&secret, id.as_str(), at.as_second(), body));
-        }
-        for key in subscription.ed25519_keys_at(at) {
-            let seed = self.sealer.open(&Subscription::ed25519_place(&subscription.id), &key.sealed_seed)?;
-            let signature = signature::sign_ed25519(&seed, id.as_str(), at.as_second(), body);
-            signatures.push(signature.ok_or(SealError::Damaged)?);
-        }
-        Ok(signatures)
     }
 
     async fn post(&self, target: &Target, mut headers: HeaderMap, body: Bytes) -> Reply {

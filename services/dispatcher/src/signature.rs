@@ -31,15 +31,30 @@ pub enum VerifyFailure {
 
 /// The signature `v1,…` of `body`, sent as `id` at `timestamp_s` (seconds since 1970), under the raw bytes of a secret.
 pub fn sign(secret: &[u8], id: &str, timestamp_s: i64, body: &[u8]) -> String {
-    let tag = mac(secret, id, &timestamp_s.to_string(), body).finalize().into_bytes();
+    sign_keyed(keyed(secret), id, timestamp_s, body)
+}
+
+/// The same under [`keyed`].
+pub(crate) fn sign_keyed(mac: Hmac<Sha256>, id: &str, timestamp_s: i64, body: &[u8]) -> String {
+    let tag = over(mac, id, &timestamp_s.to_string(), body).finalize().into_bytes();
     format!("v1,{}", STANDARD.encode(tag))
+}
+
+/// What signs under these raw bytes of a secret, for several signatures. It is wiped when dropped.
+pub(crate) fn keyed(secret: &[u8]) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length")
 }
 
 /// The signature `v1a,…` of the same under the seed of an ed25519 key; `None` when it has not 32 bytes.
 pub fn sign_ed25519(seed: &[u8], id: &str, timestamp_s: i64, body: &[u8]) -> Option<String> {
     let key = SigningKey::from_bytes(seed.try_into().ok()?);
+    Some(sign_with(&key, id, timestamp_s, body))
+}
+
+/// The same under a key that stands.
+pub(crate) fn sign_with(key: &SigningKey, id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let signature = key.sign(&signed_content(id, &timestamp_s.to_string(), body));
-    Some(format!("v1a,{}", STANDARD.encode(signature.to_bytes())))
+    format!("v1a,{}", STANDARD.encode(signature.to_bytes()))
 }
 
 /// Checks a message as a receiver does. `timestamp` and `signature_header` are the headers as received; the message may
@@ -58,7 +73,7 @@ pub fn verify(
 ) -> Result<(), VerifyFailure> {
     check_time(timestamp, now_s, tolerance_s)?;
     // Over the text of the timestamp as it came: `+5` and `05` are not what was signed as `5`.
-    any_fits(signature_header, "v1", |tag| mac(secret, id, timestamp, body).verify_slice(tag).is_ok())
+    any_fits(signature_header, "v1", |tag| over(keyed(secret), id, timestamp, body).verify_slice(tag).is_ok())
 }
 
 /// The same for `v1a` and a public key of 32 bytes. Signatures that fit other texts too are refused (RFC 8032, section 8.4
@@ -110,8 +125,7 @@ fn signed_content(id: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
     [id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat()
 }
 
-fn mac(secret: &[u8], id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+fn over(mut mac: Hmac<Sha256>, id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
     for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
         mac.update(part);
     }

@@ -4,9 +4,14 @@
 //! and each new event of everybody else would stand behind it. So as long as attempts of couriers that are not behind begin,
 //! all who are behind begin [`OLD_PER_S`] together: work enough to catch up with any log, and little enough that nobody
 //! feels it. When nothing new is delivered they may use everything.
+//!
+//! Nobody gives way to itself: a courier that falls behind what is appended, and comes up again, goes on as fast as it can.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,29 +29,49 @@ const NEW_FOR: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(crate) struct Way {
     state: Mutex<State>,
+    walkers: AtomicU64,
 }
+
+/// Who goes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walker(u64);
 
 #[derive(Default)]
 struct State {
-    /// When an attempt at a new event began last.
-    new_at: Option<Instant>,
+    /// When an attempt at a new event began last, and whose.
+    newest: Option<(Walker, Instant)>,
+    /// The same of anybody else.
+    newest_of_others: Option<Instant>,
     /// The time up to which the share of the old ones is used.
     used_to: Option<Instant>,
 }
 
 impl Way {
+    /// One more.
+    pub(crate) fn walker(&self) -> Walker {
+        Walker(self.walkers.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// An attempt at a new event begins.
-    pub(crate) fn begins_new(&self) {
-        self.state().new_at = Some(Instant::now());
+    pub(crate) fn begins_new(&self, walker: Walker) {
+        let mut state = self.state();
+        let before = state.newest.replace((walker, Instant::now()));
+        if let Some((_, at)) = before.filter(|(before, _)| *before != walker) {
+            state.newest_of_others = Some(at);
+        }
     }
 
     /// An attempt at an old event wants to begin.
     ///
     /// # Errors
-    /// When it has to give way; the time at which it may ask again.
-    pub(crate) fn begins_old(&self) -> Result<(), Instant> {
+    /// When it has to give way to somebody else; the time at which it may ask again.
+    pub(crate) fn begins_old(&self, walker: Walker) -> Result<(), Instant> {
         let (mut state, now) = (self.state(), Instant::now());
-        if state.new_at.is_none_or(|at| at + NEW_FOR <= now) {
+        let by_another = match state.newest {
+            Some((newest, at)) if newest != walker => Some(at),
+            _ => state.newest_of_others,
+        };
+        if by_another.is_none_or(|at| at + NEW_FOR <= now) {
             return Ok(());
         }
         let each = Duration::from_secs(1) / OLD_PER_S;
@@ -70,14 +95,13 @@ mod tests {
 
     use super::*;
 
-    async fn begun_in_a_second(way: &Way, is_new_delivered: bool) -> u32 {
+    /// How many `behind` begins while each of `new` delivers new events.
+    async fn begun_in_a_second(way: &Way, behind: Walker, new: &[Walker]) -> u32 {
         let mut begun = 0;
         for _ in 0..1_000 {
             advance(Duration::from_millis(1)).await;
-            if is_new_delivered {
-                way.begins_new();
-            }
-            begun += (0..100).take_while(|_| way.begins_old().is_ok()).count() as u32;
+            new.iter().for_each(|walker| way.begins_new(*walker));
+            begun += (0..100).take_while(|_| way.begins_old(behind).is_ok()).count() as u32;
         }
         begun
     }
@@ -85,12 +109,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_old_have_their_share_beside_the_new_and_everything_without_them() {
         let way = Way::default();
-        assert_eq!(begun_in_a_second(&way, false).await, 100_000);
-        let beside = begun_in_a_second(&way, true).await;
-        assert!((OLD_PER_S..=OLD_PER_S + BURST).contains(&beside), "{beside}");
-        let at = way.begins_old().expect_err("the share is used");
-        assert!(at <= Instant::now() + Duration::from_millis(1), "but for a moment");
+        let (behind, one, other) = (way.walker(), way.walker(), way.walker());
+        assert_eq!(begun_in_a_second(&way, behind, &[]).await, 100_000);
+        for new in [&[one][..], &[one, other], &[one, behind], &[behind, one], &[one, other, behind]] {
+            let beside = begun_in_a_second(&way, behind, new).await;
+            assert!((OLD_PER_S..=OLD_PER_S + BURST).contains(&beside), "{beside} beside {new:?}");
+            let at = way.begins_old(behind).expect_err("the share is used");
+            assert!(at <= Instant::now() + Duration::from_millis(1), "but for a moment");
+        }
         advance(NEW_FOR).await;
-        assert_eq!(begun_in_a_second(&way, false).await, 100_000);
+        assert_eq!(begun_in_a_second(&way, behind, &[]).await, 100_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_gives_way_to_itself() {
+        let way = Way::default();
+        let (behind, other) = (way.walker(), way.walker());
+        assert_eq!(begun_in_a_second(&way, behind, &[behind]).await, 100_000);
+        way.begins_new(other);
+        way.begins_new(behind);
+        assert!(way.begins_old(behind).is_ok() && (0..BURST).any(|_| way.begins_old(behind).is_err()));
+        advance(NEW_FOR).await;
+        assert_eq!(begun_in_a_second(&way, behind, &[behind]).await, 100_000);
     }
 }

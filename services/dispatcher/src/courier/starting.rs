@@ -46,9 +46,9 @@ impl Courier {
     /// Lets those go first who are not behind, if this courier is.
     fn give_way(&self) -> Result<(), Instant> {
         if self.outbox.oldest_open().is_some_and(|oldest| oldest <= self.old_to) {
-            return self.shared.way.begins_old();
+            return self.shared.way.begins_old(self.walker);
         }
-        self.shared.way.begins_new();
+        self.shared.way.begins_new(self.walker);
         Ok(())
     }
 

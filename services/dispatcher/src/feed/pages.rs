@@ -7,7 +7,7 @@ use std::{
 
 use event_model::Sequence;
 use event_store::{EventStore, StoreError};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 
 use super::{Item, Maker};
 
@@ -56,11 +56,14 @@ pub(super) struct Pages {
     maker: Maker,
     readers: Semaphore,
     kept: Mutex<Kept>,
+    asked: Notify,
 }
 
 #[derive(Default)]
 struct Kept {
     pages: HashMap<u64, Place>,
+    /// Somebody will want this page soon. The last who asks is heard: reading ahead is a help, and no claim.
+    ahead: Option<u64>,
     bytes: usize,
     clock: u64,
 }
@@ -73,16 +76,41 @@ struct Place {
 
 impl Pages {
     pub(super) fn new(store: EventStore, maker: Maker) -> Self {
-        Self { store, maker, readers: Semaphore::new(MAX_READERS), kept: Mutex::default() }
+        Self { store, maker, readers: Semaphore::new(MAX_READERS), kept: Mutex::default(), asked: Notify::new() }
     }
 
     /// The page that holds what follows `after`, which is not the end of the log.
     pub(super) async fn page_after(&self, after: Sequence) -> Result<Arc<Page>, StoreError> {
-        let number = after.0 / PAGE_EVENTS;
+        self.page(after.0 / PAGE_EVENTS).await
+    }
+
+    async fn page(&self, number: u64) -> Result<Arc<Page>, StoreError> {
         let cell = self.kept().place(number);
         let page = Arc::clone(cell.get_or_try_init(|| self.read(number)).await?);
         self.kept().weigh(number, &page);
         Ok(page)
+    }
+
+    /// The page that follows `page` will be wanted soon.
+    pub(super) fn ask_for_next(&self, page: &Page) {
+        let number = page.end.0 / PAGE_EVENTS;
+        let mut kept = self.kept();
+        if !kept.pages.contains_key(&number) {
+            kept.ahead = Some(number);
+            self.asked.notify_one();
+        }
+    }
+
+    /// Reads what is asked for, for ever.
+    pub(super) async fn read_ahead(&self) {
+        loop {
+            let ahead = self.kept().ahead.take();
+            match ahead {
+                // Who wants it meets the error too, and tells of it.
+                Some(number) => drop(self.page(number).await),
+                None => self.asked.notified().await,
+            }
+        }
     }
 
     /// The event at `sequence`, if its page is kept.

@@ -52,6 +52,11 @@ impl Ring {
         self.last
     }
 
+    /// Every event after this, up to the last, is here.
+    pub(super) const fn begin(&self) -> Sequence {
+        self.after
+    }
+
     pub(super) fn enter(&mut self, subscription: Arc<Subscription>, interest: u64, bell: Arc<Bell>) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
