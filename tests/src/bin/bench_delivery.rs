@@ -7,6 +7,7 @@ use std::{env, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use event_model::{Sequence, Subscription};
 use event_store::StoredEvent;
+use expensewire as _; // Its allocator is what all of it runs on.
 use serde_json::json;
 use tests::bench_delivery::{
     bare, memory,
@@ -152,9 +153,9 @@ async fn only_appended(stage: &mut Stage, events: usize) -> Result<(Vec<StoredEv
 
 fn tell(subscriptions: usize, from: &str, ours: &Measured, bare: &Measured, rows: usize, verdict: &mut Verdict) {
     let (vs_bare, cpu_vs_bare) = (ours.per_s / bare.per_s, ours.cpu_s_per_1000 / bare.cpu_s_per_1000);
-    // Live, the log's own writes are among those that the kernel counts, and it counts a whole folio, of up to some MB, whenever
-    // an append writes into it again after a sync: 150 MB where 22 MB were written, and none the next time. What delivery writes,
-    // some 100 kB, is the same from a stored log, where nothing else is written.
+    // Live, the log's own writes are among those that the kernel counts, and they differ from run to run: in one that was traced, 150 MB
+    // were counted where the program wrote 22 MB, as if whole folios counted again after each sync. What delivery writes, some 100 kB,
+    // cannot be told beside that. From a stored log nothing else is written.
     let disk_bytes = (from == STORED).then_some(ours.disk_bytes);
     let line = json!({
         "bench": "delivery", "subscriptions": subscriptions, "from": from,
