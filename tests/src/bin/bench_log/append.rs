@@ -65,7 +65,7 @@ pub async fn measure(place: &Place, appends: &Appends, verdict: &mut Verdict) ->
             let cell = Cell::measure(place, batch, writers, appends).await?;
             let of = format!("{}: append in batches of {batch}, {writers} writers, over the file", place.kind);
             let bound = verdict::vs_file(sync_us, batch);
-            verdict.counted_at_least(of, cell.vs_file, bound, place.kind.counts(writers));
+            verdict.counted_at_least(of, cell.vs_file, bound, place.kind.counts());
             if batch == 1 {
                 singles.push(cell.per_s);
             }
@@ -73,7 +73,7 @@ pub async fn measure(place: &Place, appends: &Appends, verdict: &mut Verdict) ->
     }
     if let [one, sixteen] = singles[..] {
         let of = format!("{}: 16 writers over one, in batches of 1", place.kind);
-        verdict.counted_at_least(of, sixteen / one, verdict::SHARED_COMMITS, place.kind.counts(16));
+        verdict.counted_at_least(of, sixteen / one, verdict::SHARED_COMMITS, place.kind.counts());
     }
     Ok(())
 }
