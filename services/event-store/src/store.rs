@@ -134,7 +134,7 @@ impl EventStore {
         if drafts.is_empty() {
             return Ok(Vec::new());
         }
-        let prepared = prepare(drafts).await?;
+        let prepared = prepare(drafts, self.inner.writer.is_idle()).await?;
         self.inner.writer.ask(|reply| Request::Append(prepared, reply)).await
     }
 
@@ -268,14 +268,17 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(stopped)
 }
 
-/// `drafts` made ready, in their order. Many are in two parts side by side, where they hold up no task.
-async fn prepare(mut drafts: Vec<EventDraft>) -> Result<Vec<Prepared>, StoreError> {
+/// `drafts` made ready, in their order. Many are where they hold up no task; and in two parts side by side, if their caller is `alone`:
+/// several callers are side by side anyhow.
+async fn prepare(mut drafts: Vec<EventDraft>, alone: bool) -> Result<Vec<Prepared>, StoreError> {
     let all = |drafts: Vec<EventDraft>| drafts.into_iter().map(Prepared::draft).collect::<Result<Vec<_>, _>>();
-    if drafts.len() < MANY_DRAFTS {
-        return all(drafts);
+    let part = |drafts| blocking("the drafts", move || all(drafts));
+    match drafts.len() {
+        0..MANY_DRAFTS => return all(drafts),
+        _ if !alone => return part(drafts).await,
+        _ => {}
     }
     let rest = drafts.split_off(drafts.len() / 2);
-    let part = |drafts| blocking("the drafts", move || all(drafts));
     let (first, rest) = tokio::join!(part(drafts), part(rest));
     let mut prepared = first?;
     prepared.append(&mut rest?);

@@ -154,6 +154,11 @@ impl Writer {
         None
     }
 
+    /// Whether nobody waits for it, as far as anybody can know.
+    pub fn is_idle(&self) -> bool {
+        self.room.available_permits() == QUEUE_REQUESTS
+    }
+
     /// How many requests are queued or in the round.
     #[cfg(test)]
     pub fn waiting(&self) -> usize {

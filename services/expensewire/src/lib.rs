@@ -18,13 +18,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser;
 use cli::{Cli, Command};
 use exit::{Exit, Failure};
-use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
-
-/// Events are built on one thread and let go on another, which glibc's allocator is slow at: appends take a fifth less of the processor
-/// with this one (`make bench-log`). Whoever links this crate runs on it.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long the end of the process waits for threads that are still blocked.
 const LINGER: Duration = Duration::from_millis(200);

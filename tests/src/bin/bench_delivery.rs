@@ -7,7 +7,6 @@ use std::{env, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use event_model::{Sequence, Subscription};
 use event_store::StoredEvent;
-use expensewire as _; // Its allocator is what all of it runs on.
 use serde_json::json;
 use tests::bench_delivery::{
     bare, memory,
