@@ -1,15 +1,14 @@
 //! Where the bench runs.
 //!
-//! What an append costs beside a plain file depends on what a sync costs, so there are four places, two of which count:
+//! What an append costs beside a plain file depends on what a sync costs, so there are four places:
 //!
 //! - **disk**: a folder beside this program, or the one given;
 //! - **slow disk**: the same, with every sync made 4 ms longer, as on a disk that turns, for the store and for the plain file alike:
 //!   `strace` holds each `fdatasync`, `fsync` and `sync_file_range` up. It is shown, and does not count, because the plain file is quicker there
 //!   than a disk lets it be: a file that grows waits for the disk twice, for its data and for the journal, where a call is one; and several
 //!   threads wait side by side;
-//! - **memory**: a file system of its own in a file in memory, where a sync is real and takes some ten microseconds. It takes root;
-//! - **tmpfs**: the folder in memory itself. A sync does nothing there at all, so nothing that is written is durable. What is measured is
-//!   printed beside the bounds of durable appends, and does not count.
+//! - **memory**: a file system of its own in a file in memory, where a sync is real, and cheap. It takes root;
+//! - **tmpfs**: the folder in memory itself, where a sync does nothing at all.
 
 use std::{
     env, fmt,
@@ -75,6 +74,11 @@ impl Kind {
 
     /// Whether what is measured there is held to the bounds.
     pub fn counts(self) -> bool {
+        self != Self::SlowDisk
+    }
+
+    /// Whether the long log is read there, too: replay and size do not depend on what a sync costs.
+    pub fn has_long_log(self) -> bool {
         matches!(self, Self::Disk | Self::Memory)
     }
 
