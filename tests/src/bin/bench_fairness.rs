@@ -8,6 +8,7 @@ use std::{collections::HashMap, env, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use event_model::Subscription;
+use expensewire as _; // Its allocator is what all of it runs on.
 use serde_json::json;
 use tests::bench_delivery::{
     receiver::{self, Receipt, Receiver, now_ns},

@@ -25,6 +25,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
+use expensewire as _; // Its allocator is what the store runs on.
 use place::{Kind, Place};
 use verdict::Verdict;
 
