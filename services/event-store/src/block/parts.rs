@@ -1,6 +1,9 @@
 //! What blocks are made of: varints, fixed fields, zstd frames.
 
-use std::io;
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// zstd's level: level 1 already gets most of it, at three times the speed of the default.
 const LEVEL: i32 = 1;
@@ -51,18 +54,36 @@ impl Packer {
     }
 }
 
-/// Decompresses blocks one after the other.
-pub struct Unpacker(zstd::bulk::Decompressor<'static>);
+/// Decompresses blocks one after the other. Setting zstd up for that costs as much as a block does, so what is done with goes to the next.
+pub struct Unpacker(Option<zstd::bulk::Decompressor<'static>>);
+
+/// Most that are kept for the next: as many as commonly read at once. Each holds some 160 kB.
+const SPARE_UNPACKERS: usize = 8;
+static SPARE: Mutex<Vec<zstd::bulk::Decompressor<'static>>> = Mutex::new(Vec::new());
+
+fn spare() -> MutexGuard<'static, Vec<zstd::bulk::Decompressor<'static>>> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Unpacker {
-    /// A fresh one.
+    /// One that nobody else uses.
     pub fn new() -> io::Result<Self> {
-        zstd::bulk::Decompressor::new().map(Self)
+        let known = spare().pop();
+        known.map_or_else(zstd::bulk::Decompressor::new, Ok).map(Some).map(Self)
     }
 
     /// What is in the frame `packed`; none if it is none, or holds more than `bytes`.
     pub fn unpack(&mut self, packed: &[u8], bytes: usize) -> Option<Vec<u8>> {
-        self.0.decompress(packed, bytes).ok()
+        self.0.as_mut()?.decompress(packed, bytes).ok()
+    }
+}
+
+impl Drop for Unpacker {
+    fn drop(&mut self) {
+        let mut spare = spare();
+        if spare.len() < SPARE_UNPACKERS {
+            spare.extend(self.0.take());
+        }
     }
 }
 
