@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+use std::io;
+
 use event_model::SubscriptionId;
 use event_store::{SealError, StoreError};
 
@@ -9,6 +11,12 @@ pub enum DispatcherError {
     /// TLS could not be set up: most often, this machine has no CA certificates.
     #[error("could not set up TLS for deliveries")]
     Client(#[source] rustls::Error),
+    /// The threads that deliver could not be started.
+    #[error("could not start the threads that deliver")]
+    Threads(#[source] io::Error),
+    /// One of them ended, and what ran on it.
+    #[error("a thread that delivers has ended")]
+    ThreadEnded,
     /// The store failed.
     #[error("could not read the subscriptions")]
     Store(#[source] StoreError),

@@ -19,6 +19,7 @@ pub mod signature;
 pub mod single;
 mod supervisor;
 mod target;
+mod threads;
 mod trace;
 mod way;
 mod wire;
@@ -56,9 +57,14 @@ pub async fn run(
     let (writing, closing) = (Arc::clone(&shared), Arc::clone(&shared));
     helpers.spawn(async move { writing.scribe.run().await });
     helpers.spawn(async move { closing.sender.close_idle().await });
-    let ended = supervisor::Supervisor::new(Arc::clone(&shared), stop).run().await;
+    let threads = threads::Threads::start().map_err(DispatcherError::Threads)?;
+    let ended = tokio::select! {
+        ended = supervisor::Supervisor::new(Arc::clone(&shared), &threads, stop).run() => ended.map_err(DispatcherError::Store),
+        () = threads.one_ended() => Err(DispatcherError::ThreadEnded),
+    };
+    threads.stop().await;
     helpers.shutdown().await;
     // The couriers have told the scribe where they stand.
     let written = shared.scribe.flush().await;
-    ended.and(written).map_err(DispatcherError::Store)
+    ended.and(written.map_err(DispatcherError::Store))
 }

@@ -29,6 +29,7 @@ use crate::{
     error::CourierError,
     feed::Bell,
     shared::Shared,
+    threads::Threads,
 };
 
 /// Pause between two publications of where couriers stand, and two looks for couriers whose backoff is over.
@@ -68,12 +69,13 @@ struct Backoff {
     until: Instant,
 }
 
-pub(crate) struct Supervisor {
+pub(crate) struct Supervisor<'a> {
     shared: Arc<Shared>,
+    threads: &'a Threads,
     errands: Table<Timestamp>,
     stop: CancellationToken,
     couriers: JoinSet<Ended>,
-    replays: Replays,
+    replays: Replays<'a>,
     /// A panic tells the task's id, not the subscription's.
     by_task: HashMap<task::Id, SubscriptionId>,
     running: BTreeMap<SubscriptionId, Running>,
@@ -88,12 +90,13 @@ pub(crate) struct Supervisor {
     recounted_at: Option<Instant>,
 }
 
-impl Supervisor {
-    pub(crate) fn new(shared: Arc<Shared>, stop: CancellationToken) -> Self {
+impl<'a> Supervisor<'a> {
+    pub(crate) fn new(shared: Arc<Shared>, threads: &'a Threads, stop: CancellationToken) -> Self {
         Self {
             errands: shared.store.table(TableName::Service),
-            replays: Replays::new(&shared),
+            replays: Replays::new(&shared, threads),
             shared,
+            threads,
             stop,
             couriers: JoinSet::new(),
             by_task: HashMap::new(),
@@ -234,9 +237,10 @@ impl Supervisor {
         let courier = Courier::run(Arc::clone(&self.shared), Arc::clone(&subscription), lane, stop.clone());
         let (name, lapses) = (id.clone(), subscription.owner.as_ref().and_then(|owner| owner.until));
         let stopping = stop.clone();
+        let couriers = &mut self.couriers;
         let task = match lapses {
-            None => self.couriers.spawn(async move { (name, courier.await) }),
-            Some(at) => self.couriers.spawn(async move { (name, until_lapsed(courier, at, stopping).await) }),
+            None => self.threads.spawn(async move { (name, courier.await) }, couriers),
+            Some(at) => self.threads.spawn(async move { (name, until_lapsed(courier, at, stopping).await) }, couriers),
         };
         self.by_task.insert(task.id(), id.clone());
         self.running.insert(id, Running { subscription, bell, stop, since: Instant::now() });
@@ -379,19 +383,21 @@ mod tests {
     use super::*;
     use crate::{DispatcherConfig, Metrics, metrics::some_counter};
 
-    fn supervisor(store: EventStore) -> Supervisor {
+    fn supervisor(store: EventStore, threads: &Threads) -> Supervisor<'_> {
         let metrics = Metrics::register(&prometheus::Registry::new(), some_counter()).expect("metrics");
         let shared = Shared::new(DispatcherConfig::default(), store, Sealer::new([7; 32]), metrics).expect("shared");
-        Supervisor::new(Arc::new(shared), CancellationToken::new())
+        Supervisor::new(Arc::new(shared), threads, CancellationToken::new())
     }
 
     #[tokio::test]
     async fn a_courier_that_panics_is_held_back_ever_longer_and_then_taken_up_again() {
         let directory = tempfile::tempdir().expect("directory");
-        let mut supervisor = supervisor(EventStore::open(&StoreConfig::at(directory.path())).expect("store"));
+        let (store, threads) =
+            (EventStore::open(&StoreConfig::at(directory.path())), Threads::start().expect("threads"));
+        let mut supervisor = supervisor(store.expect("store"), &threads);
         let id = SubscriptionId::from_unique("1").expect("id");
         for (failures, pause_s) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60)] {
-            let task = supervisor.couriers.spawn(async { panic!("of a courier") });
+            let task = threads.spawn(async { panic!("of a courier") }, &mut supervisor.couriers);
             supervisor.by_task.insert(task.id(), id.clone());
             let ended = supervisor.couriers.join_next_with_id().await.expect("one runs");
             let now = Instant::now();

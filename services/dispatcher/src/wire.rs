@@ -28,7 +28,10 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
 use rustls::{ClientConfig, crypto::ring};
 use rustls_platform_verifier::BuilderVerifierExt;
-use tokio::time::{Instant, interval};
+use tokio::{
+    runtime::{self, Handle},
+    time::{Instant, interval},
+};
 use tower::{Service, ServiceExt};
 use url::Url;
 
@@ -96,7 +99,8 @@ pub(crate) struct Wire {
 
 #[derive(Default)]
 struct Idle {
-    by_origin: HashMap<Arc<str>, Vec<Line>>,
+    /// By the runtime too that waits for what comes in: another one would be woken by it for each answer.
+    lines: HashMap<(runtime::Id, Arc<str>), Vec<Line>>,
     count: usize,
 }
 
@@ -143,25 +147,22 @@ impl Wire {
         Ok(Line::new(sender, connection))
     }
 
-    /// The connection that was given back last.
+    /// The connection of this runtime that was given back last.
     fn take(&self, place: &Place) -> Option<Line> {
         let mut idle = self.idle();
-        let line = idle.by_origin.get_mut(&place.origin)?.pop()?;
+        let line = idle.lines.get_mut(&(Handle::current().id(), Arc::clone(&place.origin)))?.pop()?;
         idle.count -= 1;
         Some(line)
     }
 
-    /// Keeps the connection of an answer that was read to its end.
+    /// Keeps the connection of an answer that was read to its end by this runtime.
     pub(crate) fn give_back(&self, place: &Place, line: Line) {
         let mut idle = self.idle();
         if idle.count >= self.max_idle {
             return;
         }
         idle.count += 1;
-        match idle.by_origin.get_mut(&place.origin) {
-            Some(lines) => lines.push(line),
-            None => drop(idle.by_origin.insert(Arc::clone(&place.origin), vec![line])),
-        }
+        idle.lines.entry((Handle::current().id(), Arc::clone(&place.origin))).or_default().push(line);
     }
 
     /// Closes connections that are idle for long, for ever.
@@ -175,11 +176,11 @@ impl Wire {
 
     fn close_older_than(&self, since: Instant) {
         let mut idle = self.idle();
-        idle.by_origin.retain(|_, lines| {
+        idle.lines.retain(|_, lines| {
             lines.retain(|line| line.idle_since() >= since);
             !lines.is_empty()
         });
-        idle.count = idle.by_origin.values().map(Vec::len).sum();
+        idle.count = idle.lines.values().map(Vec::len).sum();
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {

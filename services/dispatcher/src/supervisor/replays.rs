@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::describe;
-use crate::{courier::Courier, error::CourierError, shared::Shared};
+use crate::{courier::Courier, error::CourierError, shared::Shared, threads::Threads};
 
 /// Pause after a replay failed; its cursor and its records stand.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -30,8 +30,9 @@ struct Running {
     stop: CancellationToken,
 }
 
-pub(super) struct Replays {
+pub(super) struct Replays<'a> {
     shared: Arc<Shared>,
+    threads: &'a Threads,
     table: Table<Replay>,
     couriers: JoinSet<Ended>,
     by_task: HashMap<task::Id, ReplayId>,
@@ -41,11 +42,12 @@ pub(super) struct Replays {
     swept: HashSet<ReplayId>,
 }
 
-impl Replays {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+impl<'a> Replays<'a> {
+    pub(super) fn new(shared: &Arc<Shared>, threads: &'a Threads) -> Self {
         Self {
             table: shared.store.table(TableName::Replays),
             shared: Arc::clone(shared),
+            threads,
             couriers: JoinSet::new(),
             by_task: HashMap::new(),
             running: HashMap::new(),
@@ -121,7 +123,7 @@ impl Replays {
         let lane = Courier::prepare_replay(&self.shared, &subscription, replay);
         let courier = Courier::run(Arc::clone(&self.shared), Arc::clone(&subscription), lane, stop.clone());
         let name = id.clone();
-        let task = self.couriers.spawn(async move { (name, courier.await) });
+        let task = self.threads.spawn(async move { (name, courier.await) }, &mut self.couriers);
         self.by_task.insert(task.id(), id.clone());
         self.running.insert(id, Running { subscription, stop });
     }

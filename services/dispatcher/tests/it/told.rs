@@ -7,7 +7,7 @@ use std::{
 
 use tracing::{Dispatch, Level, subscriber::DefaultGuard};
 
-/// The lines that this test's thread has logged since. A test has one thread: what it spawns runs there too.
+/// The lines that this test's thread has logged since, and the threads of dispatchers that it started.
 pub struct Told {
     lines: Lines,
     _guard: DefaultGuard,
