@@ -1,11 +1,15 @@
 //! The log, read once for all couriers.
 //!
-//! **Theory.** Whatever is appended is read, parsed and made ready to send one time, by one task ([`Feed::follow`]), and put
-//! into the *ring*: the newest part of the log, in memory, bounded by bytes. A courier has a [`Ticket`]. It takes what its
-//! subscription wants from the ring until it has caught up; from then on its ticket is *armed* and the courier sleeps. For
-//! each new event the ring looks through the armed tickets, rings the bells of those that want it, and notes for them that
-//! nothing before it concerns them. So an idle subscription has no timer and no turn of its own: an event that it does not
-//! want costs it one comparison of bits.
+//! **Theory.** What is appended is read, parsed and made ready to send one time, by one task ([`Feed::follow`]), and put
+//! into the *ring*: a part of the log, in memory, bounded by bytes. A courier has a [`Ticket`]. It takes what its
+//! subscription wants from the ring until it has seen all of it; from then on its ticket is *armed* and the courier sleeps.
+//! For each new event the ring looks through the armed tickets, rings the bells of those that want it, and notes for them
+//! that nothing before it concerns them. So an idle subscription has no timer and no turn of its own: an event that it does
+//! not want costs it one comparison of bits.
+//!
+//! The ring goes on while a ticket is armed, and else stands: it ends where the quickest courier is, which is the end of the log
+//! unless all of them are behind. Were it always there, a burst that is appended faster than anybody delivers would run out of
+//! the ring unused, and be read a second time.
 //!
 //! A courier that stands before the ring reads [`pages`]: fixed pieces of the log that are kept for a while too, so that many
 //! who come along together read and parse each once. Few pages are read at a time; a laggard waits for its page, never the
@@ -40,7 +44,7 @@ pub(crate) use self::stretch::Stretch;
 use self::{pages::Pages, ring::Ring};
 use crate::format::Content;
 
-/// Events that the ring takes in at once.
+/// Events that the ring takes in at once: no more than who waits for them has sent soon.
 const FOLLOW_BATCH: usize = 256;
 /// Pause after a failure to read what was appended; the store is as good as lost then.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -106,9 +110,9 @@ const ITEM_OVERHEAD_BYTES: usize = 900;
 
 /// What a courier finds.
 pub(crate) enum Found {
-    /// These are wanted; everything else up to `up_to` is not. `old`: the newest part of the log begins later.
+    /// These are wanted; everything else up to `up_to` is not. `old`: the ring begins later.
     Items { items: Vec<Arc<Item>>, up_to: Sequence, old: bool },
-    /// Nothing that is wanted follows up to here; the bell rings when something does.
+    /// Nothing that is wanted follows up to here, the end of the ring; the bell rings when something does.
     CaughtUp(Sequence),
 }
 
@@ -147,6 +151,8 @@ pub(crate) struct Feed {
     store: EventStore,
     maker: Maker,
     ring: Mutex<Ring>,
+    /// Somebody has seen all of the ring.
+    awaited: Notify,
     pages: Pages,
 }
 
@@ -164,21 +170,23 @@ impl Feed {
     pub(crate) fn new(store: &EventStore) -> Self {
         let ring = Mutex::new(Ring::after(store.last_sequence()));
         let maker = Maker { subscriptions: store.table(TableName::Subscriptions) };
-        Self { store: store.clone(), pages: Pages::new(store.clone(), maker.clone()), maker, ring }
+        let pages = Pages::new(store.clone(), maker.clone());
+        Self { store: store.clone(), maker, ring, awaited: Notify::new(), pages }
     }
 
-    /// Takes in whatever is appended; ends with the store.
+    /// Takes in what is appended, while somebody waits for it; ends with the store.
     pub(crate) async fn follow(&self) {
         let mut tail = self.store.tail();
         loop {
             tail.borrow_and_update();
-            if let Err(failed) = self.take_in().await {
+            if let Err(failed) = self.take_in_awaited().await {
                 error!(error = &failed as &dyn std::error::Error, "could not read what was appended to the log");
                 sleep(RETRY_PAUSE).await;
                 continue;
             }
-            if tail.changed().await.is_err() {
-                return;
+            tokio::select! {
+                changed = tail.changed() => if changed.is_err() { return },
+                () = self.awaited.notified() => {}
             }
         }
     }
@@ -188,16 +196,25 @@ impl Feed {
         self.pages.read_ahead().await;
     }
 
-    async fn take_in(&self) -> Result<(), StoreError> {
+    async fn take_in_awaited(&self) -> Result<(), StoreError> {
         loop {
-            let after = self.ring().last();
-            let events = self.store.read_after(after, FOLLOW_BATCH).await?;
-            if events.is_empty() {
+            let is_awaited = self.ring().is_awaited();
+            if !is_awaited || !self.take_in_some().await? {
                 return Ok(());
             }
-            let items = self.maker.items(events).await?;
-            self.ring().add(items);
         }
+    }
+
+    /// Takes in what follows the ring, if not all of it; whether there was anything.
+    async fn take_in_some(&self) -> Result<bool, StoreError> {
+        let after = self.ring().last();
+        let events = self.store.read_after(after, FOLLOW_BATCH).await?;
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let items = self.maker.items(events).await?;
+        self.ring().add(after, items);
+        Ok(true)
     }
 
     /// A place for the courier of `subscription`.
@@ -237,7 +254,10 @@ impl Feed {
 impl Ticket {
     /// What the subscription wants after `after`: at most `room` (at least 1) events.
     pub(crate) async fn read(&self, after: Sequence, room: usize) -> Result<Found, StoreError> {
-        let found = self.feed.ring().read(self.number, after, room);
+        let (found, is_armed) = self.feed.ring().read(self.number, after, room);
+        if is_armed {
+            self.feed.awaited.notify_one();
+        }
         if let Some(found) = found {
             return Ok(found);
         }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OnceCell, Semaphore};
 
 use super::{Item, Maker};
 
-/// Events of a page: one block of the log.
+/// Events of a page: half a block of the log.
 const PAGE_EVENTS: u64 = 64;
 /// Memory of all pages that are kept.
 const MAX_BYTES: usize = 24 << 20;

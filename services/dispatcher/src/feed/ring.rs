@@ -1,4 +1,4 @@
-//! The newest part of the log, and the tickets of those who wait for more.
+//! The part of the log that is delivered now, and the tickets of those who wait for more.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -69,8 +69,16 @@ impl Ring {
         self.desks.remove(&number);
     }
 
-    /// Adds `items`, which follow the last one, and rings for them.
-    pub(super) fn add(&mut self, items: Vec<Arc<Item>>) {
+    /// Whether somebody has seen all that is here.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.desks.values().any(|desk| desk.armed)
+    }
+
+    /// Adds `items`, all that follow `after`, and rings for them. Nothing if the ring has gone to another place meanwhile.
+    pub(super) fn add(&mut self, after: Sequence, items: Vec<Arc<Item>>) {
+        if after != self.last {
+            return;
+        }
         let Some(last) = items.last().map(|item| item.sequence()) else { return };
         for desk in self.desks.values_mut().filter(|desk| desk.armed) {
             let wanted = items.iter().find(|item| item.is_wanted(desk.interest, &desk.subscription));
@@ -90,21 +98,24 @@ impl Ring {
         }
     }
 
-    /// What the desk `number` wants after `after`; `None` when that begins before the ring.
-    pub(super) fn read(&mut self, number: u64, after: Sequence, room: usize) -> Option<Found> {
-        let desk = self.desks.get_mut(&number)?;
+    /// What the desk `number` wants after `after`, and whether it waits for more then; `None` when that begins before the ring.
+    pub(super) fn read(&mut self, number: u64, after: Sequence, room: usize) -> (Option<Found>, bool) {
+        if after > self.last && !self.is_awaited() {
+            self.begin_at(after);
+        }
+        let Some(desk) = self.desks.get_mut(&number) else { return (None, false) };
         if desk.armed {
-            return Some(Found::CaughtUp(self.last));
+            return (Some(Found::CaughtUp(self.last)), true);
         }
         let after = after.max(desk.clean_to);
         if after < self.after {
-            return None;
+            return (None, false);
         }
         let begin = self.items.partition_point(|item| item.sequence() <= after);
         let (mut items, mut up_to) = (Vec::new(), after);
         for item in self.items.range(begin..).take(MAX_SCAN) {
             if items.len() == room {
-                return Some(Found::Items { items, up_to, old: false });
+                return (Some(Found::Items { items, up_to, old: false }), false);
             }
             up_to = item.sequence();
             if item.is_wanted(desk.interest, &desk.subscription) {
@@ -113,9 +124,15 @@ impl Ring {
         }
         desk.armed = up_to >= self.last;
         match items.is_empty() && desk.armed {
-            true => Some(Found::CaughtUp(self.last)),
-            false => Some(Found::Items { items, up_to, old: false }),
+            true => (Some(Found::CaughtUp(self.last)), true),
+            false => (Some(Found::Items { items, up_to, old: false }), desk.armed),
         }
+    }
+
+    /// Nobody needs what lies between: who waits for nothing reads pages.
+    fn begin_at(&mut self, after: Sequence) {
+        self.items.clear();
+        (self.bytes, self.after, self.last) = (0, after, after);
     }
 
     pub(super) fn item(&self, sequence: Sequence) -> Option<Arc<Item>> {

@@ -41,8 +41,9 @@ impl World {
         self.store.append(drafts).await.expect("append");
     }
 
+    /// As if somebody waited.
     async fn take_in(&self) {
-        self.feed.take_in().await.expect("taken in");
+        while self.feed.take_in_some().await.expect("taken in") {}
     }
 
     /// A ticket for one account, or both.
@@ -150,6 +151,50 @@ async fn a_follower_takes_in_what_is_appended() {
     timeout(PATIENCE, ticket.bell.rung()).await.expect("rung");
     assert_eq!(all(&ticket, Sequence::START, 9).await.0, [1, 2, 3]);
     following.abort();
+}
+
+#[tokio::test]
+async fn the_ring_stands_while_nobody_waits_and_goes_on_from_there() {
+    let mut world = World::new();
+    let ticket = world.ticket(None);
+    world.feed.take_in_awaited().await.expect("taken in");
+    world.append(600).await;
+    world.feed.take_in_awaited().await.expect("taken in");
+    assert_eq!(world.feed.ring().last(), Sequence::START, "its courier has not asked yet");
+    let feed = Arc::clone(&world.feed);
+    let following = tokio::spawn(async move { feed.follow().await });
+    let mut after = Sequence::START;
+    while after < Sequence(600) {
+        match ticket.read(after, 10).await.expect("read") {
+            Found::CaughtUp(_) => timeout(PATIENCE, ticket.bell.rung()).await.expect("rung"),
+            Found::Items { items, up_to, old } => {
+                assert!(!old && items[0].sequence() == after.next(), "after {after}");
+                after = up_to;
+                let last = world.feed.ring().last().0;
+                assert!(last <= after.0 + 2 * FOLLOW_BATCH as u64, "{last} after {after}");
+            }
+        }
+    }
+    following.abort();
+}
+
+#[tokio::test]
+async fn the_ring_goes_where_somebody_waits_if_nobody_else_does() {
+    let mut world = World::new();
+    let (behind, ahead) = (world.ticket(None), world.ticket(None));
+    world.append(900).await;
+    assert!(matches!(ahead.read(Sequence(890), 9).await, Ok(Found::CaughtUp(Sequence(890)))));
+    world.feed.take_in_awaited().await.expect("taken in");
+    timeout(PATIENCE, ahead.bell.rung()).await.expect("rung");
+    assert_eq!(all(&ahead, Sequence(890), 9).await.0, (891..=900).collect::<Vec<_>>());
+    assert_eq!(all(&behind, Sequence::START, 64).await.0, (1..=900).collect::<Vec<_>>());
+    // Somebody waits now: the ring goes on from where it is.
+    let later = world.ticket(None);
+    world.append(100).await;
+    assert!(matches!(later.read(Sequence(950), 9).await, Ok(Found::CaughtUp(Sequence(900)))));
+    world.feed.take_in_awaited().await.expect("taken in");
+    assert_eq!(all(&later, Sequence(950), 9).await.0, (951..=1000).collect::<Vec<_>>());
+    assert_eq!(all(&behind, Sequence(900), 9).await.0, (901..=1000).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
