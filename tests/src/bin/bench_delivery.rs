@@ -7,6 +7,7 @@ use std::{env, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use event_model::{Sequence, Subscription};
 use event_store::StoredEvent;
+use expensewire as _; // Its allocator is what all of it runs on.
 use serde_json::json;
 use tests::bench_delivery::{
     bare, memory,
@@ -73,21 +74,23 @@ async fn all(program: PathBuf, events: usize) -> Result<()> {
 
 /// One way of making so many deliveries.
 struct Measured {
+    deliveries: f64,
     per_s: f64,
-    cpu_s_per_1000: f64,
-    disk_bytes: f64,
+    used: Usage,
 }
 
 impl Measured {
     /// Without what `log` took of the processor and the disk.
-    fn without(self, log: Usage, deliveries: usize) -> Self {
-        let deliveries = deliveries as f64;
-        Self {
-            cpu_s_per_1000: self.cpu_s_per_1000 - log.cpu_s / deliveries * 1_000.0,
-            // What the kernel counts for it differs from run to run, far more than delivery writes; so this bound may be missed by chance.
-            disk_bytes: (self.disk_bytes - log.disk_bytes / deliveries).max(0.0),
-            ..self
-        }
+    fn without(self, log: Usage) -> Self {
+        Self { used: self.used.since(log), ..self }
+    }
+
+    fn cpu_s_per_1000(&self) -> f64 {
+        self.used.cpu_s / self.deliveries * 1_000.0
+    }
+
+    fn disk_bytes(&self) -> f64 {
+        self.used.disk_bytes() / self.deliveries
     }
 }
 
@@ -99,15 +102,11 @@ async fn measured(receiver: &Receiver, deliveries: usize, work: impl Future<Outp
     receiver.wait_for(deliveries, LIMIT).await?;
     // To the end of what the log does afterwards: how much of that falls before the last receipt depends on how fast we are.
     usage::rest().await?;
-    let Usage { cpu_s, disk_bytes } = Usage::now()?.since(before);
+    let used = Usage::now()?.since(before);
     let last = receiver.receipts().await?.iter().map(|receipt| receipt.at_ns).max().context("receipts")?;
     receiver.clear().await?;
     let deliveries = deliveries as f64;
-    Ok(Measured {
-        per_s: deliveries / ((last - began_ns) as f64 / 1e9),
-        cpu_s_per_1000: cpu_s / deliveries * 1_000.0,
-        disk_bytes: disk_bytes / deliveries,
-    })
+    Ok(Measured { deliveries, per_s: deliveries / ((last - began_ns) as f64 / 1e9), used })
 }
 
 async fn full_speed(receiver: &Receiver, subscriptions: usize, events: usize, verdict: &mut Verdict) -> Result<()> {
@@ -136,9 +135,8 @@ async fn full_speed(receiver: &Receiver, subscriptions: usize, events: usize, ve
     stage.stop().await?;
     // The log does more the longer it is.
     let (_, after) = only_appended(&mut stage, events).await?;
-    let mean = |one: f64, other: f64| (one + other) / 2.0;
-    let log = Usage { cpu_s: mean(before.cpu_s, after.cpu_s), disk_bytes: mean(before.disk_bytes, after.disk_bytes) };
-    let (bare_live, live) = (bare_live.without(log, deliveries), live.without(log, deliveries));
+    let log = Usage::mean(before, after);
+    let (bare_live, live) = (bare_live.without(log), live.without(log));
     for (from, ours, bare) in [("stored", ours, bare), ("live", live, bare_live)] {
         tell(subscriptions, from, &ours, &bare, rows, verdict);
     }
@@ -156,18 +154,18 @@ async fn only_appended(stage: &mut Stage, events: usize) -> Result<(Vec<StoredEv
 }
 
 fn tell(subscriptions: usize, from: &str, ours: &Measured, bare: &Measured, rows: usize, verdict: &mut Verdict) {
-    let (vs_bare, cpu_vs_bare) = (ours.per_s / bare.per_s, ours.cpu_s_per_1000 / bare.cpu_s_per_1000);
+    let (vs_bare, cpu_vs_bare) = (ours.per_s / bare.per_s, ours.cpu_s_per_1000() / bare.cpu_s_per_1000());
     let line = json!({
         "bench": "delivery", "subscriptions": subscriptions, "from": from,
         "per_s": ours.per_s.round(), "bare_per_s": bare.per_s.round(), "vs_bare": two(vs_bare),
-        "cpu_s_per_1000": ours.cpu_s_per_1000, "cpu_vs_bare": two(cpu_vs_bare),
-        "disk_bytes_per_delivery": two(ours.disk_bytes), "rows": rows,
+        "cpu_s_per_1000": ours.cpu_s_per_1000(), "cpu_vs_bare": two(cpu_vs_bare),
+        "disk_bytes_per_delivery": two(ours.disk_bytes()), "rows": rows,
     });
     println!("{line}");
     let of = |what: &str| format!("{what} with {subscriptions} subscriptions, {from}");
     verdict.at_least(&of("vs_bare"), vs_bare, if subscriptions < 10 { VS_BARE_ALONE } else { VS_BARE });
     verdict.at_most(&of("cpu_vs_bare"), cpu_vs_bare, CPU_VS_BARE);
-    verdict.at_most(&of("disk_bytes_per_delivery"), ours.disk_bytes, DISK_BYTES);
+    verdict.at_most(&of("disk_bytes_per_delivery"), ours.disk_bytes(), DISK_BYTES);
     verdict.at_most(&of("rows"), rows as f64, 0.0);
 }
 
