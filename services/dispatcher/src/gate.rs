@@ -7,7 +7,7 @@
 //! pass as soon as there is one. So however many endpoints are dead, they hold no more than the slow passes, but for the few
 //! seconds in which each is met for the first time; and [`change_engine::delivery::Health`] lets each begin with few at once.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use change_engine::delivery::health::SLOW;
 use futures_util::future::BoxFuture;
@@ -52,9 +52,8 @@ impl Gate {
         Box::pin(async move { Pass { _permit: line.acquire_owned().await.ok(), is_slow } })
     }
 
-    /// `work` under `pass`, which is changed for a slow one when the work lasts.
-    pub(crate) async fn under<T>(&self, mut pass: Pass, work: impl Future<Output = T>) -> T {
-        tokio::pin!(work);
+    /// `work` under `pass`, which is changed for a slow one when the work lasts. It is large, and stays where it is.
+    pub(crate) async fn under<T>(&self, mut pass: Pass, mut work: Pin<&mut impl Future<Output = T>>) -> T {
         loop {
             tokio::select! {
                 done = &mut work => return done,
@@ -74,7 +73,7 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, time::Duration};
+    use std::{future::pending, pin::pin, time::Duration};
 
     use tokio::time::timeout;
 
@@ -87,7 +86,7 @@ mod tests {
         assert_eq!(passes.len(), 3);
         for pass in passes {
             let gate = Arc::clone(&gate);
-            tokio::spawn(async move { gate.under(pass, pending::<()>()).await });
+            tokio::spawn(async move { gate.under(pass, pin!(pending::<()>())).await });
         }
         let waiting = gate.pass(false);
         assert!(gate.try_pass(false).is_none());

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io,
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -143,16 +144,19 @@ impl Sender {
         // What is known once the answer's head is there, should its body never end.
         let mut status = None;
         let mut wait = None;
-        let exchange = async {
-            let reply = self.wire.send(place, request).await?;
-            status = Some(reply.head.status.as_u16());
-            let value = reply.head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            wait = value.and_then(|value| retry_after(value, Timestamp::now()));
-            let (body, line) = reply.read(MAX_ANSWER_BYTES).await;
-            line.into_iter().for_each(|line| self.wire.give_back(place, line));
-            Ok(body)
+        let read = {
+            // Pinned here, so that it is not moved into what bounds it.
+            let exchange = pin!(async {
+                let reply = self.wire.send(place, request).await?;
+                status = Some(reply.head.status.as_u16());
+                let value = reply.head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+                wait = value.and_then(|value| retry_after(value, Timestamp::now()));
+                let (body, line) = reply.read(MAX_ANSWER_BYTES).await;
+                line.into_iter().for_each(|line| self.wire.give_back(place, line));
+                Ok(body)
+            });
+            timeout_at(Deadline::now() + self.timeout, exchange).await
         };
-        let read = timeout_at(Deadline::now() + self.timeout, exchange).await;
         match (read, status) {
             (Err(_elapsed), _) => Reply { outcome: Outcome::Timeout, retry_after: wait, body: Vec::new() },
             (Ok(Err(error)), _) => classify(&error).into(),

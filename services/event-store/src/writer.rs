@@ -19,6 +19,11 @@
 //! Where it takes long instead, a round waits a little for callers that the one before has answered, so that all who append in
 //! turns meet in one round ([`Company`]).
 //!
+//! A change of a table that is to be durable goes by the side of the queue, with a sign in it for where it stands. A round of
+//! thousands of events looks there again and again while it places and writes them ([`Committer::serve_urgent`]): what is found is
+//! carried out and made durable between two blocks, as if it had come before the round. The cursors of deliveries are written so:
+//! nothing more is delivered to a subscriber while too much of it is not on disk.
+//!
 //! Where making durable takes less than changing threads does (a disk in memory, or one with a battery), who appends a little while
 //! nobody else does commits it himself ([`Pace`]): the same steps, in the same order, without two changes of thread. One commit that
 //! takes longer ends that until many have been quick again.
@@ -92,11 +97,16 @@ pub enum Request {
     Kept(KeptRun, Reply<()>),
     /// Change a table.
     Table(TableWrite, Reply<Applied>),
+    /// Change the tables as urgent requests want it, unless that is done.
+    Urgent,
     /// Make everything before it durable.
     Sync(Reply<()>),
     /// The same, and refuse everything after it.
     Close(Reply<()>),
 }
+
+/// A change of a table that is to be durable, by the side of the queue.
+pub type Urgent = (TableWrite, Reply<Applied>);
 
 /// A request with its place in the queue, which is free again when its round is committed; so no round takes more than
 /// [`QUEUE_REQUESTS`], however fast its callers come back.
@@ -109,6 +119,8 @@ struct Queued {
 pub struct Writer {
     room: Arc<Semaphore>,
     queue: Option<Sender<Queued>>,
+    /// Each that is sent has a [`Request::Urgent`] in the queue, and is bounded by that one's place.
+    urgent: Sender<Urgent>,
     /// Whoever commits holds it; when that panics, nobody does any more.
     committer: Arc<Mutex<Committer>>,
     pace: Arc<Pace>,
@@ -118,13 +130,14 @@ pub struct Writer {
 impl Writer {
     /// Starts the thread.
     pub fn start(committer: Committer, keeper: Keeper) -> std::io::Result<Self> {
-        let (queue, requests) = channel();
+        let ((queue, requests), (urgent, at_the_side)) = (channel(), channel());
+        let committer = committer.hearing(at_the_side);
         let thread = std::thread::Builder::new().name("event-store".to_owned());
         let (committer, pace) = (Arc::new(Mutex::new(committer)), Arc::new(Pace::default()));
         let room = Arc::new(Semaphore::new(QUEUE_REQUESTS));
         let (ours, its_pace, its_room) = (Arc::clone(&committer), Arc::clone(&pace), Arc::clone(&room));
         let thread = thread.spawn(move || run(&ours, &its_pace, &its_room, keeper, &requests))?;
-        Ok(Self { room, queue: Some(queue), committer, pace, thread: Some(thread) })
+        Ok(Self { room, queue: Some(queue), urgent, committer, pace, thread: Some(thread) })
     }
 
     /// Queues what `request` makes of the place for its answer, and waits for that.
@@ -134,9 +147,21 @@ impl Writer {
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         // The thread only ends before its callers when it panicked: nobody knows what it had written.
         if let Some(request) = self.at_once(request(reply)) {
+            let request = self.by_the_side(request)?;
             queue.send(Queued { request, _room: room }).map_err(|_| StoreError::Poisoned)?;
         }
         answer.await.unwrap_or(Err(StoreError::Poisoned))
+    }
+
+    /// The sign for `request`, if that is urgent; else itself.
+    fn by_the_side(&self, request: Request) -> Result<Request, StoreError> {
+        match request {
+            Request::Table(write, reply) if write.durability == Durability::Durable => {
+                self.urgent.send((write, reply)).map_err(|_| StoreError::Poisoned)?;
+                Ok(Request::Urgent)
+            }
+            other => Ok(other),
+        }
     }
 
     /// Carries `request` out here and now if that is quicker than handing it over; else gives it back.
@@ -182,8 +207,9 @@ fn run(committer: &Mutex<Committer>, pace: &Pace, room: &Semaphore, keeper: Keep
         let mut places = Vec::new();
         let mut queued = Some(first);
         while let Some(Queued { request, _room }) = queued {
-            committer.admit(request);
-            places.push(_room);
+            if committer.admit(request) {
+                places.push(_room);
+            }
             queued = if committer.round_is_full() { None } else { another(requests, &company, places.len()) };
         }
         let start = Instant::now();

@@ -1,7 +1,7 @@
 //! What starts, and under which conditions: the endpoint's health, the pace, a pass of the gate, and that not too much is
 //! done and not on disk.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use change_engine::delivery::{Admission, Start};
 use event_model::delivery::Payload;
@@ -112,7 +112,8 @@ impl Courier {
         };
         let (shared, target) = (Arc::clone(&self.shared), Arc::clone(&self.target));
         self.sends.push(Box::pin(async move {
-            let answer = shared.gate.under(pass, shared.sender.send(&target, &id, content)).await;
+            let work = pin!(shared.sender.send(&target, &id, content));
+            let answer = shared.gate.under(pass, work).await;
             Sent { start, logged_at, answer, is_probe }
         }));
         Ok(())

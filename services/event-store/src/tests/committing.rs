@@ -11,6 +11,7 @@ use crate::{Durability, RELAXED_FLUSH, StoreError, TableName};
 on_each_engine!(
     nothing_of_an_append_shows_before_it_is_durable,
     whoever_waits_while_the_disk_syncs_shares_the_next_sync,
+    a_durable_change_of_a_table_passes_a_large_append,
     after_a_failed_commit_every_write_is_refused_until_the_store_is_opened_again,
     a_failed_flush_of_relaxed_writes_poisons_too,
     a_relaxed_write_returns_before_the_disk_and_reaches_it_within_the_bound,
@@ -59,6 +60,33 @@ async fn whoever_waits_while_the_disk_syncs_shares_the_next_sync(place: Place) {
     }
     assert_eq!(sync.count(), 2);
     assert_whole(&store).await;
+}
+
+async fn a_durable_change_of_a_table_passes_a_large_append(place: Place) {
+    let (store, sync) = place.open_with_sync();
+    let held = sync.gate.lock().await;
+    let append = |prefix: &'static str, count| {
+        let store = store.clone();
+        tokio::spawn(async move { store.append(drafts(prefix, count)).await.map(drop) })
+    };
+    let small = append("small", 1);
+    until("it reaches the disk", || sync.count() == 1).await;
+    let large = append("large", 20_000);
+    until("the large one is queued", || store.waiting() == 2).await;
+    let put = tokio::spawn({
+        let (store, table) = (store.clone(), store.table::<u8>(TableName::Progress));
+        async move {
+            table.put("k", &1, Durability::Durable).await.expect("written");
+            store.last_sequence()
+        }
+    });
+    until("all are queued", || store.waiting() == 3).await;
+    drop(held);
+    assert_eq!(put.await.expect("the task"), Sequence(1), "the large one is not done by then");
+    small.await.expect("the task").expect("appended");
+    large.await.expect("the task").expect("appended");
+    assert_eq!(store.last_sequence(), Sequence(20_001));
+    assert_eq!(sync.count(), 3);
 }
 
 async fn after_a_failed_commit_every_write_is_refused_until_the_store_is_opened_again(place: Place) {

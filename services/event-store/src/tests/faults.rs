@@ -1,11 +1,13 @@
 //! Crashes at every moment, on a disk that fails when it is told to: what was acknowledged stands, what was not is there
 //! whole or not at all.
 
+use std::time::Duration;
+
 use event_model::Sequence;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::support::{account, all, assert_whole, draft, drafts, subject};
+use super::support::{account, all, assert_whole, draft, drafts, subject, until};
 use crate::{Durability, EventStore, MemoryDisk, StoreError, StoredEvent, TableName};
 
 fn open(disk: &MemoryDisk) -> EventStore {
@@ -68,6 +70,49 @@ async fn a_failed_commit_is_told_and_stands_or_not_as_the_disk_was_told() {
         assert_eq!(value(&store, "k").await, stands.then_some(1));
         store.append(drafts("again", 1)).await.expect("writes are taken again");
     }
+}
+
+/// A small append that takes long, a large one behind it, and a durable change of a table that comes in the midst of that;
+/// the commit fails that follows `commits` others.
+async fn passed(disk: &MemoryDisk, commits: u64) -> [Result<(), StoreError>; 3] {
+    let store = open(disk);
+    disk.fail_commit_after(commits, false);
+    disk.slow_down(Duration::from_millis(500));
+    let append = |prefix: &'static str, count| {
+        let store = store.clone();
+        tokio::spawn(async move { store.append(drafts(prefix, count)).await.map(drop) })
+    };
+    let small = append("small", 1);
+    until("it is queued", || store.waiting() == 1).await;
+    let large = append("large", 600);
+    until("both are queued", || store.waiting() == 2).await;
+    let table = store.table::<u32>(TableName::Progress);
+    let put = tokio::spawn(async move { table.put("k", &1, Durability::Durable).await });
+    until("all are queued", || store.waiting() == 3).await;
+    disk.slow_down(Duration::ZERO);
+    [small.await, large.await, put.await].map(|task| task.expect("no panic"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_that_fails_takes_no_change_back_that_passed_it() {
+    let disk = MemoryDisk::default();
+    let outcomes = passed(&disk, 2).await;
+    assert!(matches!(outcomes, [Ok(()), Err(StoreError::Commit { .. }), Ok(())]), "{outcomes:?}");
+    let store = open(&disk);
+    assert_eq!((assert_whole(&store).await.len(), value(&store, "k").await), (1, Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_fails_in_the_midst_of_an_append_fails_that_too() {
+    let disk = MemoryDisk::default();
+    let outcomes = passed(&disk, 1).await;
+    assert!(
+        matches!(outcomes, [Ok(()), Err(StoreError::Commit { .. }), Err(StoreError::Commit { .. })]),
+        "{outcomes:?}"
+    );
+    let store = open(&disk);
+    assert_eq!((assert_whole(&store).await.len(), value(&store, "k").await), (1, None));
+    store.append(drafts("again", 1)).await.expect("writes are taken again");
 }
 
 #[tokio::test]

@@ -3,17 +3,17 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::Arc,
+    sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
 
 use event_model::{Revision, Sequence};
 use tokio::sync::watch;
 
-use super::{ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite};
+use super::{ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite, Urgent};
 use crate::{
     Cause, Durability, StoreError, StoredEvent, TableName,
-    block::Block,
+    block::{BLOCK_EVENTS, Block},
     engine::{Engine, Mark},
     fold::{EntityKey, Fold, Unfolded},
     layout,
@@ -28,6 +28,9 @@ use crate::{
 
 /// How old the mark may be while there are commits: what the store loses of its end unnoticed.
 const MARK_EVERY: Duration = Duration::from_millis(100);
+
+/// Events that are placed between two looks for what is urgent: as many as a block has, a fifth of a millisecond.
+const LOOK_EVERY: usize = BLOCK_EVENTS;
 
 /// Whether writes are taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub struct Committer {
     tables_changed: bool,
     /// When it was marked last how far the store is durable.
     marked: Option<Instant>,
+    /// What is to be done at once.
+    urgent: Option<Receiver<Urgent>>,
     round: Round,
 }
 
@@ -130,8 +135,14 @@ impl Committer {
             changes,
             tables_changed: false,
             marked: None,
+            urgent: None,
             round: Round::default(),
         })
+    }
+
+    /// Itself, which does at once what comes through `urgent`.
+    pub fn hearing(self, urgent: Receiver<Urgent>) -> Self {
+        Self { urgent: Some(urgent), ..self }
     }
 
     fn status(&self) -> Status {
@@ -142,8 +153,19 @@ impl Committer {
         }
     }
 
-    /// Takes `request` into the round, or answers it at once when it is refused or need not wait.
-    pub fn admit(&mut self, request: Request) {
+    /// Takes `request` into the round, or answers it at once when it is refused or need not wait. False when there was nothing to
+    /// do any more.
+    pub fn admit(&mut self, request: Request) -> bool {
+        match request {
+            Request::Urgent => self.admit_urgent() > 0,
+            request => {
+                self.admit_one(request);
+                true
+            }
+        }
+    }
+
+    fn admit_one(&mut self, request: Request) {
         let status = self.status();
         let refused = match status {
             Status::Open => return self.admit_open(request),
@@ -151,6 +173,7 @@ impl Committer {
             Status::Poisoned => StoreError::Poisoned,
         };
         match request {
+            Request::Urgent => {}
             Request::Append(_, reply) => drop(reply.send(Err(refused))),
             Request::Table(_, reply) => drop(reply.send(Err(refused))),
             Request::Close(reply) if status == Status::Closed => self.round.waiting.push(Waiting::Sync(reply)),
@@ -162,6 +185,7 @@ impl Committer {
         match request {
             Request::Append(events, reply) => self.admit_append(events, reply),
             Request::Table(write, reply) => self.admit_table(write, reply),
+            Request::Urgent => {}
             Request::Kept(run, reply) => self.admit_kept(run, reply),
             Request::Sync(reply) => self.round.waiting.push(Waiting::Sync(reply)),
             Request::Close(reply) => {
@@ -202,12 +226,42 @@ impl Committer {
         self.round.blocks.last().map_or(self.tail.last, |block| block.header.last)
     }
 
+    /// Takes all that is urgent into the round; how many.
+    fn admit_urgent(&mut self) -> usize {
+        let mut count = 0;
+        while let Some((write, reply)) = self.urgent.as_ref().and_then(|urgent| urgent.try_recv().ok()) {
+            self.admit_one(Request::Table(write, reply));
+            count += 1;
+        }
+        count
+    }
+
+    /// Does what is urgent before the round goes on; see the head of [`super`]. When that fails, so does the round.
+    fn serve_urgent(&mut self) -> Result<(), StoreError> {
+        let interrupted = mem::take(&mut self.round);
+        self.admit_urgent();
+        let urgent = mem::replace(&mut self.round, interrupted);
+        let outcome = match (urgent.failed.clone(), urgent.changed.is_empty()) {
+            (Some(failed), _) => Err(failed),
+            (None, true) => return Ok(()),
+            (None, false) => self.sync(),
+        };
+        self.answer(urgent, &outcome);
+        if let Err(failed) = &outcome {
+            self.round.failed = Some(failed.clone());
+        }
+        outcome
+    }
+
     /// Gives `events` the next sequences, if each of them continues its entity.
-    fn place(&self, events: Vec<Prepared>) -> Result<Placed, StoreError> {
+    fn place(&mut self, events: Vec<Prepared>) -> Result<Placed, StoreError> {
         let (mut next, count) = (self.end(), events.len());
         let (mut placed, mut links) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let (mut stored, mut positions) = (Vec::with_capacity(count), HashMap::with_capacity(count));
         for event in events {
+            if !links.is_empty() && links.len() % LOOK_EVERY == 0 {
+                self.serve_urgent()?;
+            }
             next = next.next();
             let known = positions.get(&event.key).or_else(|| self.round.positions.get(&event.key)).copied();
             let before = match known {
@@ -282,17 +336,22 @@ impl Committer {
             None if nothing_to_sync => Ok(()),
             None => {
                 let waits_for_tables = round.waiting.iter().any(|waiting| !matches!(waiting, Waiting::Append(..)));
-                self.write(&mut round.blocks, round.events, waits_for_tables)
+                self.write(&mut round.blocks, mem::take(&mut round.events), waits_for_tables)
             }
         };
-        match &outcome {
+        self.answer(round, &outcome);
+        if self.marked.is_none_or(|marked| marked.elapsed() >= MARK_EVERY) {
+            self.mark(false);
+        }
+    }
+
+    /// Tells everybody who waits for `round`.
+    fn answer(&mut self, round: Round, outcome: &Result<(), StoreError>) {
+        match outcome {
             Ok(()) => round.changed.iter().for_each(|name| self.tables.table(*name).notify()),
             Err(failed) => self.spread(failed),
         }
         round.waiting.into_iter().for_each(|waiting| waiting.answer(outcome.clone()));
-        if self.marked.is_none_or(|marked| marked.elapsed() >= MARK_EVERY) {
-            self.mark(false);
-        }
     }
 
     /// Marks how far the store is durable, now that it is. Nobody waits for it, and a mark that was not written is only old.
@@ -317,6 +376,9 @@ impl Committer {
         for block in blocks.iter() {
             self.log.append(tail.last, block.header.last, &block.seal_plain())?;
             tail = Tail::of(&block.header);
+            if block.header.last != commit {
+                self.serve_urgent()?;
+            }
         }
         if all {
             self.sync()?;
