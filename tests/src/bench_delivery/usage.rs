@@ -11,10 +11,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::sleep;
 
-/// Clock ticks a second in `/proc`: 100 on every Linux that there is (`USER_HZ`).
-const TICKS_PER_S: f64 = 100.0;
 /// Bytes of a sector in `/sys`, whatever the device's own are.
 const SECTOR_BYTES: f64 = 512.0;
 /// The store writes what it holds back within half a second.
@@ -36,12 +35,10 @@ pub struct Usage {
 impl Usage {
     /// As of now.
     pub fn now() -> Result<Self> {
-        let stat = fs::read_to_string("/proc/self/stat").context("reading /proc/self/stat")?;
-        let after_name = stat.rsplit(')').next().context("fields")?;
-        let ticks: f64 =
-            after_name.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<f64>().ok()).sum();
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        let cpu_s = cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9;
         let process_bytes = field("/proc/self/io", "write_bytes:")?;
-        Ok(Self { cpu_s: ticks / TICKS_PER_S, process_bytes, device_bytes: device_bytes() })
+        Ok(Self { cpu_s, process_bytes, device_bytes: device_bytes() })
     }
 
     /// What was used since `before`; also, what was used without `before`.
