@@ -27,7 +27,7 @@ use crate::{
 mod parts;
 
 pub use parts::{Packer, Unpacker};
-use parts::{Reader, put_varint};
+use parts::{Plain, Reader, put_varint};
 
 /// Most events of a block. Reading one event unpacks its whole block: 40 µs at this size.
 pub const BLOCK_EVENTS: usize = 128;
@@ -94,7 +94,7 @@ pub struct Block {
     pub header: Header,
     places: Vec<Place>,
     /// Where the bodies are; in an unpacked block the columns are before them.
-    bodies: Vec<u8>,
+    bodies: Plain,
     /// Whether it was packed where it was read.
     packed: bool,
 }
@@ -104,7 +104,7 @@ impl Block {
     pub fn after(before: Sequence, link: Link, newest: i64, sparse: bool) -> Self {
         let (first, last) = (before.next(), before);
         let header = Header { sparse, first, last, commit: last, newest, count: 0, before: link, after: link };
-        Self { header, places: Vec::new(), bodies: Vec::new(), packed: false }
+        Self { header, places: Vec::new(), bodies: Plain::with_room(0), packed: false }
     }
 
     /// Adds the event that follows the last one, observed at `observed_at`.
@@ -243,7 +243,7 @@ impl Block {
     /// The block in `sealed`; none where it is none. It does not look at the links.
     pub fn open(sealed: &[u8], unpacker: &mut Unpacker) -> Option<Self> {
         let (header, packed, plain_bytes, rest) = Header::split(sealed)?;
-        let plain = if packed { unpacker.unpack(rest, plain_bytes)? } else { rest.to_vec() };
+        let plain = if packed { unpacker.unpack(rest, plain_bytes)? } else { Plain::of(rest) };
         if plain.len() != plain_bytes {
             return None;
         }

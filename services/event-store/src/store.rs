@@ -337,7 +337,8 @@ struct Part {
 }
 
 fn read_part(log: &Log, after: Sequence, up_to: Sequence, limit: usize, max_bytes: usize) -> Result<Part, StoreError> {
-    let (mut events, mut bytes): (Vec<StoredEvent>, usize) = (Vec::new(), 0);
+    let most = limit.min((up_to.0 - after.0) as usize);
+    let (mut events, mut bytes): (Vec<StoredEvent>, usize) = (Vec::with_capacity(most), 0);
     for block in log.blocks(after, up_to)? {
         let block = match block {
             Ok(block) => block,

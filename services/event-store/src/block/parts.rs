@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    ops::{Deref, DerefMut},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -54,35 +55,107 @@ impl Packer {
     }
 }
 
-/// Decompresses blocks one after the other. Setting zstd up for that costs as much as a block does, so what is done with goes to the next.
-pub struct Unpacker(Option<zstd::bulk::Decompressor<'static>>);
+/// What somebody is done with and the next who needs one takes over; no more than so many.
+struct Spares<T, const MOST: usize>(Mutex<Vec<T>>);
 
-/// Most that are kept for the next: as many as commonly read at once. Each holds some 160 kB.
-const SPARE_UNPACKERS: usize = 8;
-static SPARE: Mutex<Vec<zstd::bulk::Decompressor<'static>>> = Mutex::new(Vec::new());
+impl<T, const MOST: usize> Spares<T, MOST> {
+    const fn none() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
 
-fn spare() -> MutexGuard<'static, Vec<zstd::bulk::Decompressor<'static>>> {
-    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take(&self) -> Option<T> {
+        self.kept().pop()
+    }
+
+    fn give(&self, one: T) {
+        let mut kept = self.kept();
+        if kept.len() < MOST {
+            kept.push(one);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// As many as commonly read at once; each holds some 160 kB.
+static UNPACKERS: Spares<zstd::bulk::Decompressor<'static>, 8> = Spares::none();
+/// As many as commonly are in use at once.
+static PLAINS: Spares<Vec<u8>, 16> = Spares::none();
+/// Larger ones, of blocks with an event of unusual size, are not kept.
+const KEPT_PLAIN_BYTES: usize = 256 << 10;
+
+/// Decompresses blocks one after the other. Setting zstd up for that costs as much as a block does.
+pub struct Unpacker(Option<zstd::bulk::Decompressor<'static>>);
 
 impl Unpacker {
     /// One that nobody else uses.
     pub fn new() -> io::Result<Self> {
-        let known = spare().pop();
-        known.map_or_else(zstd::bulk::Decompressor::new, Ok).map(Some).map(Self)
+        UNPACKERS.take().map_or_else(zstd::bulk::Decompressor::new, Ok).map(Some).map(Self)
     }
 
     /// What is in the frame `packed`; none if it is none, or holds more than `bytes`.
-    pub fn unpack(&mut self, packed: &[u8], bytes: usize) -> Option<Vec<u8>> {
-        self.0.as_mut()?.decompress(packed, bytes).ok()
+    pub fn unpack(&mut self, packed: &[u8], bytes: usize) -> Option<Plain> {
+        let mut plain = Plain::with_room(bytes);
+        // It fills what there is room for, which may be more.
+        let filled = self.0.as_mut()?.decompress_to_buffer(packed, &mut plain.0).ok()?;
+        (filled <= bytes).then_some(plain)
     }
 }
 
 impl Drop for Unpacker {
     fn drop(&mut self) {
-        let mut spare = spare();
-        if spare.len() < SPARE_UNPACKERS {
-            spare.extend(self.0.take());
+        self.0.take().into_iter().for_each(|zstd| UNPACKERS.give(zstd));
+    }
+}
+
+/// The bytes of a block that is not packed, in memory that another one had before: fresh memory costs a fifth of unpacking.
+#[derive(Debug, Default)]
+pub struct Plain(Vec<u8>);
+
+impl Plain {
+    /// Empty, with room for so many.
+    pub fn with_room(bytes: usize) -> Self {
+        let mut plain = PLAINS.take().unwrap_or_default();
+        plain.clear();
+        plain.reserve(bytes);
+        Self(plain)
+    }
+
+    /// A copy of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut plain = Self::with_room(bytes.len());
+        plain.extend_from_slice(bytes);
+        plain
+    }
+}
+
+impl Clone for Plain {
+    fn clone(&self) -> Self {
+        Self::of(self)
+    }
+}
+
+impl Deref for Plain {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Plain {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        let plain = std::mem::take(&mut self.0);
+        if (1..=KEPT_PLAIN_BYTES).contains(&plain.capacity()) {
+            PLAINS.give(plain);
         }
     }
 }
