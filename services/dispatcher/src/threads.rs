@@ -8,15 +8,25 @@
 //! **The price.** Nobody takes a courier over: two busy ones may share a thread while another one idles. A new courier goes
 //! where the fewest are.
 
-use std::{io, num::NonZero, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    num::NonZero,
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::{
-    runtime::{Builder, Handle, Runtime},
+    runtime::{Builder, Handle},
     sync::Semaphore,
     task::{AbortHandle, JoinSet},
+    time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::dispatcher;
+use tracing::{dispatcher, warn};
 
 /// Threads at the most: the receivers and the disk set the pace long before there is work for more.
 const MAX_THREADS: usize = 8;
@@ -24,6 +34,8 @@ const MAX_THREADS: usize = 8;
 const MAX_BLOCKING: usize = 32;
 /// How long the end of a thread waits for such reads and writes.
 const LINGER: Duration = Duration::from_millis(200);
+/// How long all of them may take to end.
+const STOP_BOUND: Duration = Duration::from_millis(400);
 
 /// See the module's head. Dropped, they end.
 pub(crate) struct Threads {
@@ -49,13 +61,13 @@ impl Threads {
         let mut threads =
             Self { handles: Vec::new(), one_ended: CancellationToken::new(), ended, stop: stop.drop_guard() };
         for number in 0..count {
-            let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING).build()?;
-            threads.handles.push(runtime.handle().clone());
             let end = End { _one_ended: threads.one_ended.clone().drop_guard(), ended: Arc::clone(&threads.ended) };
             let (stop, log) = (stopped.clone(), dispatcher::get_default(Clone::clone));
+            let (tell, told) = mpsc::sync_channel(1);
             // Who hears what is logged here hears what is logged there.
-            let work = move || dispatcher::with_default(&log, || run(runtime, &stop, end));
+            let work = move || dispatcher::with_default(&log, || run(&tell, &stop, end));
             thread::Builder::new().name(format!("courier-{number}")).spawn(work)?;
+            threads.handles.push(told.recv().map_err(io::Error::other)??);
         }
         Ok(threads)
     }
@@ -79,8 +91,9 @@ impl Threads {
     pub(crate) async fn stop(self) {
         drop(self.stop);
         let all = u32::try_from(self.handles.len()).unwrap_or(u32::MAX);
-        // Never closed.
-        drop(self.ended.acquire_many(all).await);
+        if timeout(STOP_BOUND, self.ended.acquire_many(all)).await.is_err() {
+            warn!("a thread that delivers does not end: abandoned");
+        }
     }
 }
 
@@ -96,9 +109,14 @@ impl Drop for End {
     }
 }
 
-fn run(runtime: Runtime, stop: &CancellationToken, _end: End) {
-    runtime.block_on(stop.cancelled());
-    runtime.shutdown_timeout(LINGER);
+/// The runtime is made and dropped where it runs: tasks may do neither.
+fn run(tell: &SyncSender<io::Result<Handle>>, stop: &CancellationToken, _end: End) {
+    let made = Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING).build();
+    let told = tell.send(made.as_ref().map(|runtime| runtime.handle().clone()).map_err(|error| error.kind().into()));
+    if let (Ok(runtime), Ok(())) = (made, told) {
+        runtime.block_on(stop.cancelled());
+        runtime.shutdown_timeout(LINGER);
+    }
 }
 
 #[cfg(test)]

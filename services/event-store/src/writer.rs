@@ -212,6 +212,10 @@ fn run(committer: &Mutex<Committer>, pace: &Pace, room: &Semaphore, keeper: Keep
             }
             queued = if committer.round_is_full() { None } else { another(requests, &company, places.len()) };
         }
+        // What the signs stood for was done before.
+        if places.is_empty() {
+            continue;
+        }
         let start = Instant::now();
         committer.commit();
         let (end, answered) = (Instant::now(), places.len());
