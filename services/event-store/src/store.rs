@@ -257,6 +257,12 @@ impl EventStore {
     pub(crate) fn waiting(&self) -> usize {
         self.inner.writer.waiting()
     }
+
+    /// Its writer.
+    #[cfg(test)]
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
 }
 
 /// Runs `work`, which waits for the disk, where it holds up no task.

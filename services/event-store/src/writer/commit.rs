@@ -145,6 +145,11 @@ impl Committer {
         Self { urgent: Some(urgent), ..self }
     }
 
+    /// Lets go of what is urgent; nothing more is taken.
+    pub fn hang_up(&mut self) {
+        self.urgent = None;
+    }
+
     fn status(&self) -> Status {
         match (self.poison.is_spread(), self.closed) {
             (true, _) => Status::Poisoned,
