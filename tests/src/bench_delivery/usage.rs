@@ -5,13 +5,17 @@
 //! the lower one of both is taken.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     os::unix::fs::MetadataExt,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    fs::syncfs,
+    time::{ClockId, clock_gettime},
+};
 use tokio::time::sleep;
 
 /// Bytes of a sector in `/sys`, whatever the device's own are.
@@ -75,7 +79,8 @@ fn device_bytes() -> Option<f64> {
     Some(sectors * SECTOR_BYTES)
 }
 
-/// Waits until nothing was written for a while: what the store does for earlier work is not counted as that of the next.
+/// Waits until nothing was written for a while, and lets the device have all of it: what the store does for earlier work is not
+/// counted as that of the next.
 pub async fn rest() -> Result<()> {
     let began = Instant::now();
     let mut before = Usage::now()?;
@@ -83,7 +88,7 @@ pub async fn rest() -> Result<()> {
         sleep(AT_REST).await;
         let now = Usage::now()?;
         if now.process_bytes == before.process_bytes || began.elapsed() > REST_LIMIT {
-            return Ok(());
+            return Ok(syncfs(File::open(env::temp_dir())?)?);
         }
         before = now;
     }
