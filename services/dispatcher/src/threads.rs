@@ -165,12 +165,9 @@ mod tests {
     #[tokio::test]
     async fn that_one_has_ended_is_seen() {
         let threads = Threads::start_some(2).expect("threads");
-        let end = End { _one_ended: threads.one_ended.clone().drop_guard(), ended: Arc::clone(&threads.ended) };
-        let died = thread::spawn(move || {
-            let _end = end;
-            panic!("of a thread");
-        });
-        threads.one_ended().await;
-        assert!(died.join().is_err());
+        let one_ended = threads.one_ended.clone();
+        assert!(timeout(Duration::from_millis(20), one_ended.cancelled()).await.is_err(), "both run");
+        threads.stop().await;
+        assert!(one_ended.is_cancelled());
     }
 }

@@ -77,3 +77,19 @@ async fn a_connection_that_was_idle_for_long_is_closed() {
     wire.close_older_than(Instant::now());
     assert_eq!((receiver.await.expect("closed"), wire.idle().count), (0, 0));
 }
+
+#[test]
+fn a_connection_stays_with_the_runtime_that_made_it() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (one, other, wire) = (runtime(), runtime(), wire());
+    let (listener, place) = one.block_on(listener());
+    let receiver = one.spawn(async move {
+        let (mut first, _) = listener.accept().await.expect("a connection");
+        answer(&mut first).await;
+        first
+    });
+    one.block_on(post(&wire, &place));
+    let _open = one.block_on(receiver).expect("answered");
+    assert!(other.block_on(async { wire.take(&place) }).is_none());
+    assert!(one.block_on(async { wire.take(&place) }).is_some());
+}

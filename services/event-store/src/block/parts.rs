@@ -224,4 +224,17 @@ mod tests {
         }
         assert_eq!(Reader(&[0xff; 11]).varint(), None);
     }
+
+    #[test]
+    fn a_frame_that_holds_more_than_it_may_is_none_whatever_memory_there_is() {
+        let mut packed = Vec::new();
+        Packer::new().expect("zstd").pack(&[7; 5_000], &mut packed).expect("packed");
+        let mut unpacker = Unpacker::new().expect("zstd");
+        // Others take from the same stock meanwhile.
+        for _ in 0..100 {
+            drop((0..16).map(|_| Plain::with_room(10_000)).collect::<Vec<_>>());
+            assert!(unpacker.unpack(&packed, 4_999).is_none());
+            assert_eq!(unpacker.unpack(&packed, 5_000).as_deref(), Some(&vec![7; 5_000]));
+        }
+    }
 }

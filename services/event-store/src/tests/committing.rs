@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use event_model::{EntityKind, Sequence};
 use serde_json::json;
 
-use super::support::{PATIENCE, Place, account, assert_whole, draft, drafts, on_each_engine, subject, until};
+use super::support::{
+    PATIENCE, Place, account, appending, assert_whole, draft, drafts, on_each_engine, subject, until,
+};
 use crate::{Durability, RELAXED_FLUSH, StoreError, TableName};
 
 on_each_engine!(
@@ -65,13 +67,9 @@ async fn whoever_waits_while_the_disk_syncs_shares_the_next_sync(place: Place) {
 async fn a_durable_change_of_a_table_passes_a_large_append(place: Place) {
     let (store, sync) = place.open_with_sync();
     let held = sync.gate.lock().await;
-    let append = |prefix: &'static str, count| {
-        let store = store.clone();
-        tokio::spawn(async move { store.append(drafts(prefix, count)).await.map(drop) })
-    };
-    let small = append("small", 1);
+    let small = appending(&store, "small", 1);
     until("it reaches the disk", || sync.count() == 1).await;
-    let large = append("large", 20_000);
+    let large = appending(&store, "large", 20_000);
     until("the large one is queued", || store.waiting() == 2).await;
     let put = tokio::spawn({
         let (store, table) = (store.clone(), store.table::<u8>(TableName::Progress));

@@ -7,7 +7,7 @@ use event_model::Sequence;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::support::{account, all, assert_whole, draft, drafts, subject, until};
+use super::support::{account, all, appending, assert_whole, draft, drafts, subject, until};
 use crate::{Durability, EventStore, MemoryDisk, StoreError, StoredEvent, TableName};
 
 fn open(disk: &MemoryDisk) -> EventStore {
@@ -78,13 +78,9 @@ async fn passed(disk: &MemoryDisk, commits: u64) -> [Result<(), StoreError>; 3] 
     let store = open(disk);
     disk.fail_commit_after(commits, false);
     disk.slow_down(Duration::from_millis(500));
-    let append = |prefix: &'static str, count| {
-        let store = store.clone();
-        tokio::spawn(async move { store.append(drafts(prefix, count)).await.map(drop) })
-    };
-    let small = append("small", 1);
+    let small = appending(&store, "small", 1);
     until("it is queued", || store.waiting() == 1).await;
-    let large = append("large", 600);
+    let large = appending(&store, "large", 600);
     until("both are queued", || store.waiting() == 2).await;
     let table = store.table::<u32>(TableName::Progress);
     let put = tokio::spawn(async move { table.put("k", &1, Durability::Durable).await });

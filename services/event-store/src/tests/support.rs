@@ -15,6 +15,7 @@ use event_model::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use crate::{
     Cause, EventStore, MemoryDisk, RELAXED_FLUSH, StoreConfig, StoreError, StoredEvent,
@@ -55,6 +56,12 @@ pub fn draft(id: &str, revision: u64, object: Value) -> EventDraft {
 /// First events of `count` reports whose ids begin with `prefix`.
 pub fn drafts(prefix: &str, count: usize) -> Vec<EventDraft> {
     (0..count).map(|i| draft(&format!("{prefix}{i}"), 1, json!({"i": i}))).collect()
+}
+
+/// The same, being appended by a task of their own.
+pub fn appending(store: &EventStore, prefix: &'static str, count: usize) -> JoinHandle<Result<(), StoreError>> {
+    let store = store.clone();
+    tokio::spawn(async move { store.append(drafts(prefix, count)).await.map(drop) })
 }
 
 /// Runs each of the named tests on every engine: `async fn name(place: Place)` becomes `on_sled::name` and `in_memory::name`.
