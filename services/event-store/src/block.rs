@@ -198,7 +198,7 @@ impl Block {
 
     /// The bytes of the block.
     pub fn seal(&self, packer: &mut Packer) -> std::io::Result<Vec<u8>> {
-        let mut plain = packer.scratch(self.bodies.len() + self.places.len() * (LINK_BYTES + 8));
+        let mut plain = Plain::with_room(self.bodies.len() + self.places.len() * (LINK_BYTES + 8));
         self.columns(&mut plain);
         self.entries().for_each(|entry| plain.extend_from_slice(entry.body));
         let packed = plain.len() >= MIN_PACKED_BYTES;
@@ -209,7 +209,6 @@ impl Block {
         } else {
             sealed.extend_from_slice(&plain);
         }
-        packer.give_back(plain);
         Ok(sealed)
     }
 

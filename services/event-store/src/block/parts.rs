@@ -14,7 +14,6 @@ pub const MAX_VARINT_BYTES: usize = 10;
 /// Compresses blocks one after the other; setting zstd up costs as much as a small block, and so does fresh memory.
 pub struct Packer {
     zstd: zstd::bulk::Compressor<'static>,
-    plain: Vec<u8>,
     packed: Vec<u8>,
 }
 
@@ -24,22 +23,7 @@ const KEPT_BYTES: usize = 1 << 20;
 impl Packer {
     /// A packer of the level that blocks have.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { zstd: zstd::bulk::Compressor::new(LEVEL)?, plain: Vec::new(), packed: Vec::new() })
-    }
-
-    /// An empty buffer with room for `bytes`.
-    pub fn scratch(&mut self, bytes: usize) -> Vec<u8> {
-        let mut plain = std::mem::take(&mut self.plain);
-        plain.clear();
-        plain.reserve(bytes);
-        plain
-    }
-
-    /// Takes the buffer of [`Self::scratch`] back.
-    pub fn give_back(&mut self, plain: Vec<u8>) {
-        if plain.capacity() <= KEPT_BYTES {
-            self.plain = plain;
-        }
+        Ok(Self { zstd: zstd::bulk::Compressor::new(LEVEL)?, packed: Vec::new() })
     }
 
     /// Adds one zstd frame of `plain` to `out`.
