@@ -173,7 +173,9 @@ pub fn fingerprint(object: &Value) -> String {
 }
 
 fn hash(own: &Value) -> String {
-    blake3::hash(own.to_string().as_bytes()).to_hex().to_string()
+    // The text that displaying it gives, at half the cost.
+    let text = serde_json::to_vec(own).expect("its keys are texts");
+    blake3::hash(&text).to_hex().to_string()
 }
 
 fn carries(value: &Value) -> bool {

@@ -212,16 +212,16 @@ impl Block {
         Ok(sealed)
     }
 
-    /// The same without packing it, which is done when it is [arranged](crate::arrange).
-    pub fn seal_plain(&self) -> Vec<u8> {
-        let mut columns = Vec::with_capacity(self.places.len() * (LINK_BYTES + 8));
-        self.columns(&mut columns);
+    /// Adds the same to `sealed` without packing it, which is done when it is [arranged](crate::arrange).
+    pub fn seal_plain(&self, sealed: &mut Vec<u8>) {
         let bodies: usize = self.places.iter().map(|place| place.end - place.start).sum();
-        let mut sealed = Vec::with_capacity(Header::BYTES + columns.len() + bodies);
-        self.header.encode(false, columns.len() + bodies, &mut sealed);
-        sealed.extend_from_slice(&columns);
+        sealed.reserve(Header::BYTES + self.places.len() * (LINK_BYTES + 8) + bodies);
+        self.header.encode(false, 0, sealed);
+        let start = sealed.len();
+        self.columns(sealed);
+        let plain_bytes = size(sealed.len() - start + bodies);
+        sealed[start - plain_bytes.len()..start].copy_from_slice(&plain_bytes);
         self.entries().for_each(|entry| sealed.extend_from_slice(entry.body));
-        sealed
     }
 
     /// Adds what of the plain comes before the bodies.
@@ -284,8 +284,6 @@ impl Header {
     pub const BYTES: usize = 1 + 4 * 8 + 4 + 2 * LINK_BYTES + 4;
 
     fn encode(&self, packed: bool, plain_bytes: usize, out: &mut Vec<u8>) {
-        let size =
-            |bytes: usize| u32::try_from(bytes).expect("callers refuse records above MAX_RECORD_BYTES").to_be_bytes();
         out.push(if packed { PACKED } else { 0 } | if self.sparse { SPARSE } else { 0 });
         for sequence in [self.first, self.last, self.commit] {
             out.extend_from_slice(&sequence.0.to_be_bytes());
@@ -329,6 +327,11 @@ impl Header {
             reader.0,
         ))
     }
+}
+
+/// As a header keeps it.
+fn size(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).expect("callers refuse records above MAX_RECORD_BYTES").to_be_bytes()
 }
 
 #[cfg(test)]

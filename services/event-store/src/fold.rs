@@ -42,8 +42,10 @@ const MAX_PENDING_ENTITIES: usize = 8192;
 const MAX_PENDING_BYTES: usize = 8 << 20;
 /// Events that may be: what a start after a crash has to fold, in a tenth of a second.
 const MAX_PENDING_EVENTS: usize = 32_768;
-/// From this part of a bound on they are folded at once.
-const ENOUGH: usize = 2;
+/// From so many quarters of a bound on they are folded at once.
+const ENOUGH: usize = 3;
+/// All quarters of it.
+const FULL: usize = 4;
 /// States thrown away in one batch: bounds the memory of it.
 const FORGET_STATES: usize = 4096;
 
@@ -134,11 +136,11 @@ impl Generation {
         }
     }
 
-    /// Whether it is beyond one part in `parts` of what may be pending.
-    fn is_beyond(&self, parts: usize) -> bool {
-        self.last.len() > MAX_PENDING_ENTITIES / parts
-            || self.bytes > MAX_PENDING_BYTES / parts
-            || self.events > MAX_PENDING_EVENTS / parts
+    /// Whether it is beyond so many quarters of what may be pending.
+    fn is_beyond(&self, quarters: usize) -> bool {
+        self.last.len() > MAX_PENDING_ENTITIES / 4 * quarters
+            || self.bytes > MAX_PENDING_BYTES / 4 * quarters
+            || self.events > MAX_PENDING_EVENTS / 4 * quarters
     }
 }
 
@@ -207,7 +209,7 @@ impl Fold {
             return;
         }
         let mut pending = self.pending();
-        while pending.gathering.is_beyond(1) && !pending.ended {
+        while pending.gathering.is_beyond(FULL) && !pending.ended {
             pending = self.queue.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
         pending.since.get_or_insert_with(Instant::now);
@@ -217,6 +219,11 @@ impl Fold {
         if wake {
             self.queue.changed.notify_all();
         }
+    }
+
+    /// Whether [`Self::add`] would not wait.
+    pub fn has_room(&self) -> bool {
+        !self.pending().gathering.is_beyond(FULL)
     }
 
     /// Waits until something should be folded: enough is pending, something has been for `patience` (if that is given), or

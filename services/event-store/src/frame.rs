@@ -13,6 +13,7 @@ use crate::layout::MAX_RECORD_BYTES;
 
 const LENGTH_BYTES: usize = 4;
 const DIGEST_BYTES: usize = 16;
+const HEAD_BYTES: usize = LENGTH_BYTES + DIGEST_BYTES;
 
 type Digest = [u8; DIGEST_BYTES];
 
@@ -20,8 +21,25 @@ type Digest = [u8; DIGEST_BYTES];
 ///
 /// `body` has at most [`MAX_RECORD_BYTES`]; callers refuse more.
 pub fn seal(key: &[u8], body: &[u8]) -> Vec<u8> {
+    [&head(key, body)[..], body].concat()
+}
+
+/// Makes `value` the same, of the body that `write` adds to it.
+pub fn seal_into(value: &mut Vec<u8>, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+    value.clear();
+    value.extend_from_slice(&[0; HEAD_BYTES]);
+    write(value);
+    let head = head(key, &value[HEAD_BYTES..]);
+    value[..HEAD_BYTES].copy_from_slice(&head);
+}
+
+/// What comes before `body`.
+fn head(key: &[u8], body: &[u8]) -> [u8; HEAD_BYTES] {
     let length = u32::try_from(body.len()).expect("callers refuse records above MAX_RECORD_BYTES");
-    [&length.to_be_bytes()[..], &digest(key, body), body].concat()
+    let mut head = [0; HEAD_BYTES];
+    head[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+    head[LENGTH_BYTES..].copy_from_slice(&digest(key, body));
+    head
 }
 
 /// The body in `value`, if it is what was written under `key`.
@@ -36,7 +54,7 @@ pub fn open<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
 /// The bytes of the frame that `value` begins with, as it says itself.
 pub fn length(value: &[u8]) -> Option<usize> {
     let (length, _) = value.split_first_chunk::<LENGTH_BYTES>()?;
-    Some(LENGTH_BYTES + DIGEST_BYTES + u32::from_be_bytes(*length) as usize)
+    Some(HEAD_BYTES + u32::from_be_bytes(*length) as usize)
 }
 
 /// Ready for the first byte: deriving its key costs as much as hashing a small record.
@@ -61,7 +79,11 @@ mod tests {
     fn a_body_of_any_size_comes_back() {
         for size in [0, 1, 40_000, 5 << 20] {
             let body: Vec<u8> = (0..size).map(|i| i as u8).collect();
-            assert_eq!(open(b"key", &seal(b"key", &body)), Some(&body[..]), "{size}");
+            let value = seal(b"key", &body);
+            assert_eq!(open(b"key", &value), Some(&body[..]), "{size}");
+            let mut same = b"what was there before".to_vec();
+            seal_into(&mut same, b"key", |value| value.extend_from_slice(&body));
+            assert_eq!(same, value, "{size}");
         }
     }
 

@@ -24,6 +24,8 @@ const ATTEMPTS: u32 = 64;
 pub struct Lease {
     meta: Arc<dyn Tree>,
     number: u64,
+    /// What is kept of it.
+    record: Vec<u8>,
 }
 
 impl Lease {
@@ -34,9 +36,10 @@ impl Lease {
         for _ in 0..ATTEMPTS {
             let found = meta.get(layout::LEASE_KEY).map_err(read_failed)?;
             let number = number(found.as_deref())?.checked_add(1).ok_or_else(corrupt)?;
-            if meta.compare_and_swap(layout::LEASE_KEY, found.as_deref(), Some(&record(number))).map_err(failed)? {
+            let record = frame::seal(layout::LEASE_KEY, &number.to_be_bytes());
+            if meta.compare_and_swap(layout::LEASE_KEY, found.as_deref(), Some(&record)).map_err(failed)? {
                 engine.fence(number).map_err(failed)?;
-                return Ok(Self { meta, number });
+                return Ok(Self { meta, number, record });
             }
         }
         let (table, key) = (layout::META_TREE, String::from_utf8_lossy(layout::LEASE_KEY).into_owned());
@@ -48,15 +51,12 @@ impl Lease {
     /// Errors: [`StoreError::Superseded`] if not.
     pub fn check(&self) -> Result<(), StoreError> {
         let found = self.meta.get(layout::LEASE_KEY).map_err(read_failed)?;
-        match number(found.as_deref())? {
-            newest if newest == self.number => Ok(()),
-            newest => Err(StoreError::Superseded { held: self.number, newest }),
+        if found.as_ref() == Some(&self.record) {
+            return Ok(());
         }
+        let newest = number(found.as_deref())?;
+        Err(StoreError::Superseded { held: self.number, newest })
     }
-}
-
-fn record(number: u64) -> Vec<u8> {
-    frame::seal(layout::LEASE_KEY, &number.to_be_bytes())
 }
 
 /// The number that `found` keeps; 0 if nobody had a lease yet.

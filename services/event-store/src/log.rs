@@ -134,12 +134,12 @@ impl Log {
         block.map(|block| Some(block.header)).ok_or(StoreError::Corrupt { sequence: last })
     }
 
-    /// Appends the block `sealed`, which ends at `last`, if `after` is the last sequence. Not durable yet.
-    pub fn append(&self, after: Sequence, last: Sequence, sealed: &[u8]) -> Result<(), StoreError> {
-        let key = layout::block_key(last);
+    /// Appends `block` as it is, if `after` is the last sequence. Not durable yet. What was in `memory` goes.
+    pub fn append(&self, after: Sequence, block: &Block, memory: &mut Vec<u8>) -> Result<(), StoreError> {
+        let key = layout::block_key(block.header.last);
         let expected = (after > Sequence::START).then(|| layout::block_key(after));
-        let value = frame::seal(&key, sealed);
-        match self.tree.append(expected.as_ref().map(|key| &key[..]), &key, &value).map_err(write_failed)? {
+        frame::seal_into(memory, &key, |value| block.seal_plain(value));
+        match self.tree.append(expected.as_ref().map(|key| &key[..]), &key, memory).map_err(write_failed)? {
             true => Ok(()),
             false => {
                 Err(write_failed(Arc::new(std::io::Error::other("the log does not end where this writer left it"))))

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use event_model::{AccountName, EntityKind, EntityState, EventDraft, Sequence, Subject};
+use event_model::{AccountName, EntityKind, EntityState, Sequence, Subject};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
@@ -19,12 +19,12 @@ use crate::{
     keeper::Keeper,
     log::Log,
     poison::Poison,
-    prepare::Prepared,
     tables::Tables,
     trees::Trees,
     writer::{Committer, Request, Writer},
 };
 
+mod append;
 mod care;
 
 /// Most events that one append takes. Until it is durable an append is in memory whole, several times over: about 20 kB
@@ -38,8 +38,6 @@ pub const MAX_READ_BYTES: usize = 8 << 20;
 const MANY_EVENTS: usize = 1000;
 /// Bytes of bodies that a read copies as one: so much stays in memory for as long as anybody holds one event of them.
 const TOGETHER_BYTES: usize = 8 << 10;
-/// Drafts from which on an append is prepared where it holds up no task: 64 take 0.2 ms.
-const MANY_DRAFTS: usize = 64;
 /// Most entities that one page gives.
 pub const MAX_PAGE_ENTITIES: usize = 10_000;
 /// Queues in which updates of tables wait, by hash of their key: enough that different keys seldom meet.
@@ -118,24 +116,6 @@ impl EventStore {
         let writer = Writer::start(committer, keeper).map_err(failed)?;
         let update_turns = std::array::from_fn(|_| Mutex::default());
         Ok(Self { inner: Arc::new(Inner { writer, update_turns, tail, poison, trees, engine }) })
-    }
-
-    /// Appends `drafts` in order, all or none, and gives the events that they became, with the next sequences. It
-    /// returns when they are on disk: they survive kill -9 and a power cut, and [`Self::entity`] knows of them.
-    ///
-    /// Errors that leave the log as it was: [`StoreError::RevisionConflict`] for a draft whose revision is not one more
-    /// than its entity's (earlier drafts and appends counted), [`StoreError::TooLarge`], [`StoreError::Json`],
-    /// [`StoreError::Closed`], [`StoreError::Poisoned`]. After [`StoreError::Commit`] they may stand or not.
-    pub async fn append(&self, drafts: Vec<EventDraft>) -> Result<Vec<StoredEvent>, StoreError> {
-        if drafts.len() > MAX_APPEND_EVENTS {
-            let (what, limit) = ("events in one append", MAX_APPEND_EVENTS);
-            return Err(StoreError::TooLarge { what, size: drafts.len(), limit });
-        }
-        if drafts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let prepared = prepare(drafts, self.inner.writer.is_idle()).await?;
-        self.inner.writer.ask(|reply| Request::Append(prepared, reply)).await
     }
 
     /// The events after `after` (exclusive; [`Sequence::START`] is before the first), ascending, at most `limit` and at
@@ -274,21 +254,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(stopped)
 }
 
-/// `drafts` made ready, in their order. Many are where they hold up no task; and in two parts side by side, if their caller is `alone`:
-/// several callers are side by side anyhow.
-async fn prepare(mut drafts: Vec<EventDraft>, alone: bool) -> Result<Vec<Prepared>, StoreError> {
-    let all = |drafts: Vec<EventDraft>| drafts.into_iter().map(Prepared::draft).collect::<Result<Vec<_>, _>>();
-    let part = |drafts| blocking("the drafts", move || all(drafts));
-    match drafts.len() {
-        0..MANY_DRAFTS => return all(drafts),
-        _ if !alone => return part(drafts).await,
-        _ => {}
-    }
-    let rest = drafts.split_off(drafts.len() / 2);
-    let (first, rest) = tokio::join!(part(drafts), part(rest));
-    let mut prepared = first?;
-    prepared.append(&mut rest?);
-    Ok(prepared)
+fn check_count(what: &'static str, size: usize) -> Result<(), StoreError> {
+    let limit = MAX_APPEND_EVENTS;
+    if size > limit { Err(StoreError::TooLarge { what, size, limit }) } else { Ok(()) }
 }
 
 /// The events of a page. A long one is read in two parts side by side: most of what reading costs is unpacking.

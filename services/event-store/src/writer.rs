@@ -25,7 +25,7 @@
 //! nothing more is delivered to a subscriber while too much of it is not on disk.
 //!
 //! Where making durable takes less than changing threads does (a disk in memory, or one with a battery), who appends a little while
-//! nobody else does commits it himself ([`Pace`]): the same steps, in the same order, without two changes of thread. One commit that
+//! nobody else does commits it himself ([`Pace`]): the same steps, in the same order, without two changes of thread. One sync that
 //! takes longer ends that until many have been quick again.
 //!
 //! # Failure
@@ -39,6 +39,7 @@
 mod commit;
 mod company;
 mod pace;
+mod positions;
 
 use std::{
     sync::{
@@ -69,8 +70,8 @@ const QUEUE_REQUESTS: usize = 1024;
 const ROUND_EVENTS: usize = 4096;
 /// Bytes after which a round takes no further request: bounds the memory of the batch beyond what its callers sent.
 const ROUND_BYTES: usize = 8 << 20;
-/// Most events that a caller commits himself: what is more takes longer than changing threads.
-const AT_ONCE_EVENTS: usize = 16;
+/// Most events that a caller commits within his task: 64 take 0.4 ms, and more would hold up the tasks beside it.
+pub const AT_ONCE_EVENTS: usize = 64;
 /// When a relaxed write is made durable at the latest, if no durable one comes before.
 pub const RELAXED_FLUSH: Duration = Duration::from_millis(100);
 
@@ -133,11 +134,38 @@ impl Writer {
         let ((queue, requests), (urgent, at_the_side)) = (channel(), channel());
         let committer = committer.hearing(at_the_side);
         let thread = std::thread::Builder::new().name("event-store".to_owned());
-        let (committer, pace) = (Arc::new(Mutex::new(committer)), Arc::new(Pace::default()));
+        let (pace, committer) = (committer.pace(), Arc::new(Mutex::new(committer)));
         let room = Arc::new(Semaphore::new(QUEUE_REQUESTS));
-        let (ours, its_pace, its_room) = (Arc::clone(&committer), Arc::clone(&pace), Arc::clone(&room));
-        let thread = thread.spawn(move || run(&ours, &its_pace, &its_room, keeper, &requests))?;
+        let (ours, its_room) = (Arc::clone(&committer), Arc::clone(&room));
+        let thread = thread.spawn(move || run(&ours, &its_room, keeper, &requests))?;
         Ok(Self { room, queue: Some(queue), urgent, committer, pace, thread: Some(thread) })
+    }
+
+    /// Appends `events`, and waits until that is done.
+    pub async fn append(&self, events: Vec<Prepared>) -> Result<Vec<StoredEvent>, StoreError> {
+        let at_once = if events.len() <= AT_ONCE_EVENTS { self.append_at_once(events) } else { Err(events) };
+        match at_once {
+            Ok(outcome) => outcome,
+            Err(events) => self.ask(|reply| Request::Append(events, reply)).await,
+        }
+    }
+
+    /// Appends `events` on this thread if that is quicker than handing them over; else gives them back.
+    pub fn append_at_once(&self, events: Vec<Prepared>) -> Result<Result<Vec<StoredEvent>, StoreError>, Vec<Prepared>> {
+        if !self.is_idle() || !self.pace.is_quick() {
+            return Err(events);
+        }
+        // A place as everybody's: who comes meanwhile is not alone.
+        let Ok(_room) = self.room.try_acquire() else { return Err(events) };
+        match self.committer.try_lock() {
+            Ok(mut committer) if committer.has_room() => {
+                let (reply, mut answer) = oneshot::channel();
+                committer.admit(Request::Append(events, reply));
+                committer.commit();
+                Ok(answer.try_recv().unwrap_or(Err(StoreError::Poisoned)))
+            }
+            _ => Err(events),
+        }
     }
 
     /// Queues what `request` makes of the place for its answer, and waits for that.
@@ -146,10 +174,8 @@ impl Writer {
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         // The thread only ends before its callers when it panicked: nobody knows what it had written.
-        if let Some(request) = self.at_once(request(reply)) {
-            let request = self.by_the_side(request)?;
-            queue.send(Queued { request, _room: room }).map_err(|_| StoreError::Poisoned)?;
-        }
+        let request = self.by_the_side(request(reply))?;
+        queue.send(Queued { request, _room: room }).map_err(|_| StoreError::Poisoned)?;
         answer.await.unwrap_or(Err(StoreError::Poisoned))
     }
 
@@ -162,21 +188,6 @@ impl Writer {
             }
             other => Ok(other),
         }
-    }
-
-    /// Carries `request` out here and now if that is quicker than handing it over; else gives it back.
-    fn at_once(&self, request: Request) -> Option<Request> {
-        let little = matches!(&request, Request::Append(events, _) if events.len() <= AT_ONCE_EVENTS);
-        let alone = self.room.available_permits() == QUEUE_REQUESTS - 1;
-        if !little || !alone || !self.pace.is_quick() {
-            return Some(request);
-        }
-        let Ok(mut committer) = self.committer.try_lock() else { return Some(request) };
-        let start = Instant::now();
-        committer.admit(request);
-        committer.commit();
-        self.pace.took(start.elapsed());
-        None
     }
 
     /// Whether nobody waits for it, as far as anybody can know.
@@ -209,7 +220,7 @@ impl Drop for HangUp<'_> {
     }
 }
 
-fn run(committer: &Mutex<Committer>, pace: &Pace, room: &Semaphore, keeper: Keeper, requests: &Receiver<Queued>) {
+fn run(committer: &Mutex<Committer>, room: &Semaphore, keeper: Keeper, requests: &Receiver<Queued>) {
     let _hang_up = HangUp(committer);
     let mut company = Company::default();
     while let Some(first) = next(committer, requests) {
@@ -229,7 +240,6 @@ fn run(committer: &Mutex<Committer>, pace: &Pace, room: &Semaphore, keeper: Keep
         let start = Instant::now();
         committer.commit();
         let (end, answered) = (Instant::now(), places.len());
-        pace.took(end - start);
         drop(places);
         let waiting = QUEUE_REQUESTS - room.available_permits();
         company = Company::after(end - start, answered, waiting, end);

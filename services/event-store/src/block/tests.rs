@@ -32,6 +32,9 @@ fn a_block_comes_back_as_it_was_sealed_and_takes_less_room() {
         assert_eq!(shown(&opened), shown(&block(count)));
         assert_eq!(opened.seal(&mut packer()).expect("sealed"), sealed, "sealing again");
         assert_eq!(Header::read(&sealed), Some(opened.header));
+        let mut plain = Vec::new();
+        block(count).seal_plain(&mut plain);
+        assert_eq!(shown(&open(&plain).expect("a block")), shown(&block(count)), "not packed");
     }
     let full = block(BLOCK_EVENTS as u64);
     let bytes: usize = full.entries().map(|entry| entry.body.len()).sum();

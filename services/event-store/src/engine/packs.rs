@@ -173,15 +173,30 @@ impl Packs {
 
     /// The value under `key` at `source`. Where nothing can be read it is empty, which is no frame.
     fn read(&self, key: &[u8], source: Source) -> Result<Option<Vec<u8>>, Cause> {
+        let mut value = Vec::new();
+        Ok(self.read_into(key, source, &mut value)?.then_some(value))
+    }
+
+    /// Makes `value` what is under `key` at `source`, in the memory that it has; says whether there is anything.
+    fn read_into(&self, key: &[u8], source: Source, value: &mut Vec<u8>) -> Result<bool, Cause> {
         let (file, pointer) = match source {
             Source::Pack(file, pointer) => (file, pointer),
-            Source::Nowhere => return Ok(Some(Vec::new())),
-            Source::Tree => return self.below.get(key),
+            Source::Nowhere => {
+                value.clear();
+                return Ok(true);
+            }
+            Source::Tree => {
+                let found = self.below.get(key)?;
+                return Ok(found.map(|found| *value = found).is_some());
+            }
         };
-        let mut value = vec![0; pointer.length as usize];
-        match read_at(&file, pointer.at, &mut value) {
-            Ok(()) => Ok(Some(value)),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Some(Vec::new())),
+        value.resize(pointer.length as usize, 0);
+        match read_at(&file, pointer.at, value) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                value.clear();
+                Ok(true)
+            }
             Err(error) => Err(cause(error)),
         }
     }
@@ -251,7 +266,7 @@ impl Tree for Arc<Packs> {
 
     fn scan(&self, from: &[u8], to: Option<&[u8]>) -> Box<dyn Scan> {
         let (next, to) = (Bound::Included(from.to_vec()), to.map(<[u8]>::to_vec));
-        Box::new(PacksScan { packs: Self::clone(self), next, to, item: None })
+        Box::new(PacksScan { packs: Self::clone(self), next, to, key: Vec::new(), value: Vec::new() })
     }
 
     fn last(&self) -> Result<Option<Owned>, Cause> {
@@ -308,7 +323,8 @@ struct PacksScan {
     next: Bound<Vec<u8>>,
     to: Option<Vec<u8>>,
     /// What was given last.
-    item: Option<Owned>,
+    key: Vec<u8>,
+    value: Vec<u8>,
 }
 
 impl PacksScan {
@@ -330,9 +346,9 @@ impl Scan for PacksScan {
             let Some((key, source)) = self.step() else { return Ok(None) };
             self.next = Bound::Excluded(key.clone());
             // It may be gone from the tree by now.
-            if let Some(value) = self.packs.read(&key, source)? {
-                let (key, value) = self.item.insert((key, value));
-                return Ok(Some((key, value)));
+            if self.packs.read_into(&key, source, &mut self.value)? {
+                self.key = key;
+                return Ok(Some((&self.key, &self.value)));
             }
         }
     }

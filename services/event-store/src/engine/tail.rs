@@ -164,18 +164,21 @@ impl Tail {
         if let Some(place) = as_key(key).and_then(|key| inner.entries.remove(&key)) {
             inner.files.forget(place.number);
         }
-        inner.last = None;
+        // Who appends next looks here: to look it up below would read the last value.
+        inner.last = inner.last.map(|last| last.max(as_key(key)));
         Ok(())
     }
 
     /// Removes `key` wherever it is. [`Self::writing`] is held.
     fn take_out(&self, key: &[u8]) -> Result<(), Cause> {
         let mut inner = self.inner();
-        let last = self.last_key(&mut inner)?;
+        let is_last = self.last_key(&mut inner)?.is_some_and(|last| last == key);
         if let Some(place) = as_key(key).and_then(|key| inner.entries.remove(&key)) {
-            inner.files.remove(&place, last.as_ref().is_some_and(|last| last == key)).map_err(cause)?;
+            inner.files.remove(&place, is_last).map_err(cause)?;
         }
-        inner.last = None;
+        if is_last {
+            inner.last = None;
+        }
         drop(inner);
         self.below.remove(key)
     }
@@ -209,7 +212,8 @@ impl Tree for Arc<Tail> {
     }
 
     fn scan(&self, from: &[u8], to: Option<&[u8]>) -> Box<dyn Scan> {
-        let below = Ahead { scan: self.below.scan(from, to), item: None };
+        let scan = self.below.scan(from, to);
+        let below = Ahead { scan, found: None, key: Vec::new(), value: Vec::new() };
         let (next, to) = (from.to_vec(), to.map(<[u8]>::to_vec));
         Box::new(TailScan { tail: Self::clone(self), below, next, to, key: Vec::new(), value: Vec::new() })
     }
@@ -280,26 +284,56 @@ fn cover_of(below: &dyn Tree, key: &Key) -> Result<Option<(Key, Key)>, Cause> {
 
 impl Place {
     fn read(&self) -> std::io::Result<Vec<u8>> {
-        let mut value = vec![0; self.length];
-        files::read_at(&self.file, self.at + RECORD_HEAD_BYTES as u64, &mut value)?;
+        let mut value = Vec::new();
+        self.read_into(&mut value)?;
         Ok(value)
+    }
+
+    /// Makes `value` what is here, in the memory that it has.
+    fn read_into(&self, value: &mut Vec<u8>) -> std::io::Result<()> {
+        value.resize(self.length, 0);
+        files::read_at(&self.file, self.at + RECORD_HEAD_BYTES as u64, value)
     }
 }
 
 /// A scan of the tree below, one item ahead.
 struct Ahead {
     scan: Box<dyn Scan>,
-    /// What comes next; none inside: the end.
-    item: Option<Option<Owned>>,
+    /// Whether `key` and `value` are what comes next, or nothing does; not known: nobody has looked.
+    found: Option<bool>,
+    key: Vec<u8>,
+    value: Vec<u8>,
 }
 
 impl Ahead {
-    fn look(&mut self) -> Result<Option<&Owned>, Cause> {
-        if self.item.is_none() {
-            self.item = Some(self.scan.next()?.map(|(key, value)| (key.to_vec(), value.to_vec())));
+    /// The key that comes next; none at the end.
+    fn look(&mut self) -> Result<Option<&[u8]>, Cause> {
+        if self.found.is_none() {
+            let item = self.scan.next()?;
+            self.found = Some(item.is_some());
+            if let Some((key, value)) = item {
+                copy(key, &mut self.key);
+                copy(value, &mut self.value);
+            }
         }
-        Ok(self.item.as_ref().and_then(Option::as_ref))
+        Ok(self.found.unwrap_or_default().then_some(&self.key))
     }
+
+    /// Gives what [`Self::look`] found, in exchange for memory; says whether there was anything.
+    fn take(&mut self, key: &mut Vec<u8>, value: &mut Vec<u8>) -> bool {
+        let found = self.found == Some(true);
+        if found {
+            self.found = None;
+            std::mem::swap(&mut self.key, key);
+            std::mem::swap(&mut self.value, value);
+        }
+        found
+    }
+}
+
+fn copy(from: &[u8], to: &mut Vec<u8>) {
+    to.clear();
+    to.extend_from_slice(from);
 }
 
 struct TailScan {
@@ -318,21 +352,16 @@ impl Scan for TailScan {
         // The files first: what moves meanwhile is then below.
         let here = least_from(&self.next).and_then(|from| self.tail.first(from));
         let here = here.filter(|(key, _)| self.to.as_ref().is_none_or(|to| key[..] < to[..]));
-        let below = self.below.look()?.map(|(key, _)| key.as_slice());
+        let below = self.below.look()?;
         match here {
             Some((key, place)) if below.is_none_or(|below| key[..] < *below) => {
-                (self.key, self.value) = (key.to_vec(), place.read().map_err(cause)?);
+                copy(&key, &mut self.key);
+                place.read_into(&mut self.value).map_err(cause)?;
             }
-            _ => match self.below.item.take().flatten() {
-                Some(item) => (self.key, self.value) = item,
-                None => {
-                    self.below.item = Some(None);
-                    return Ok(None);
-                }
-            },
+            _ if self.below.take(&mut self.key, &mut self.value) => {}
+            _ => return Ok(None),
         }
-        self.next.clear();
-        self.next.extend_from_slice(&self.key);
+        copy(&self.key, &mut self.next);
         // The least key that follows another is that key and a zero.
         self.next.push(0);
         Ok(Some((&self.key, &self.value)))

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use event_model::{AccountName, Sequence, Subject};
 use jiff::Timestamp;
 
-use super::{EventStore, MAX_APPEND_EVENTS, MAX_READ_EVENTS, blocking};
+use super::{EventStore, MAX_READ_EVENTS, blocking, check_count};
 use crate::{
     Durability, KeptEvent, Link, Retained, Retention, StateCheck, StoreError, StoredEvent, TableName, Verified,
     history, layout,
@@ -157,14 +157,14 @@ impl EventStore {
     /// Errors that leave the log as it was: [`StoreError::OutOfPlace`], [`StoreError::RevisionConflict`] for a revision that its
     /// entity had already, [`StoreError::Json`], [`StoreError::TooLarge`].
     pub async fn import(&self, first: Sequence, bodies: Vec<Bytes>) -> Result<(), StoreError> {
-        check_count(bodies.len())?;
+        check_count("events in one import", bodies.len())?;
         let Some(next) = bodies.first().map(|_| first) else { return Ok(()) };
         let prepare = move || bodies.iter().map(Prepared::imported).collect::<Result<Vec<_>, _>>();
         let prepared = blocking("the events to import", prepare).await?;
         if let Some(found) = prepared.first().and_then(|event| event.sequence).filter(|found| *found != next) {
             return Err(StoreError::OutOfPlace { expected: next, found });
         }
-        self.inner.writer.ask(|reply| Request::Append(prepared, reply)).await.map(drop)
+        self.inner.writer.append(prepared).await.map(drop)
     }
 
     /// Takes over what retention left in another log of the sequences after the last one here, up to `up_to`, whose link is `link`;
@@ -173,7 +173,7 @@ impl EventStore {
     /// Errors that leave the log as it was: [`StoreError::OutOfPlace`], [`StoreError::Unchained`], and those of
     /// [`Self::import`].
     pub async fn import_kept(&self, up_to: Sequence, link: Link, events: Vec<KeptEvent>) -> Result<(), StoreError> {
-        check_count(events.len())?;
+        check_count("events in one import", events.len())?;
         let run = blocking("the events to import", move || KeptRun::new(up_to, link, events)).await?;
         self.inner.writer.ask(|reply| Request::Kept(run, reply)).await
     }
@@ -200,9 +200,4 @@ impl EventStore {
         let write = TableWrite { table, changes, expected: None, durability: Durability::Durable };
         self.inner.writer.ask(|reply| Request::Table(write, reply)).await.map(drop)
     }
-}
-
-fn check_count(size: usize) -> Result<(), StoreError> {
-    let (what, limit) = ("events in one import", MAX_APPEND_EVENTS);
-    if size > limit { Err(StoreError::TooLarge { what, size, limit }) } else { Ok(()) }
 }

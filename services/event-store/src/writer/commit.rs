@@ -1,7 +1,6 @@
 //! Rounds of the writer: admitting requests, committing them, answering. See the head of [`super`].
 
 use std::{
-    collections::HashMap,
     mem,
     sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
@@ -10,7 +9,7 @@ use std::{
 use event_model::{Revision, Sequence};
 use tokio::sync::watch;
 
-use super::{ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite, Urgent};
+use super::{ROUND_BYTES, ROUND_EVENTS, Reply, Request, TableWrite, Urgent, pace::Pace, positions::Positions};
 use crate::{
     Cause, Durability, StoreError, StoredEvent, TableName,
     block::{BLOCK_EVENTS, Block},
@@ -31,6 +30,9 @@ const MARK_EVERY: Duration = Duration::from_millis(100);
 
 /// Events that are placed between two looks for what is urgent: as many as a block has, a fifth of a millisecond.
 const LOOK_EVERY: usize = BLOCK_EVENTS;
+
+/// A block that took more memory than this leaves none for the next.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// Whether writes are taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,10 @@ pub struct Committer {
     marked: Option<Instant>,
     /// What is to be done at once.
     urgent: Option<Receiver<Urgent>>,
+    positions: Positions,
+    pace: Arc<Pace>,
+    /// What the last block was written from, for the next.
+    memory: Vec<u8>,
     round: Round,
 }
 
@@ -73,8 +79,6 @@ struct Round {
     bytes: usize,
     /// The events of the blocks, with the keys of their entities.
     events: Vec<(EntityKey, Unfolded)>,
-    /// By entity key, where it stands after `events`; an entity that is not here stands as the fold says.
-    positions: HashMap<EntityKey, (Revision, Sequence)>,
     /// Tables with changes that somebody waits for.
     changed: Vec<TableName>,
     waiting: Vec<Waiting>,
@@ -106,7 +110,6 @@ struct Placed {
     /// For each, the sequence of its entity's event before it, and when it was observed.
     links: Vec<(Sequence, i64)>,
     stored: Vec<StoredEvent>,
-    positions: HashMap<EntityKey, (Revision, Sequence)>,
 }
 
 impl Committer {
@@ -136,6 +139,9 @@ impl Committer {
             tables_changed: false,
             marked: None,
             urgent: None,
+            positions: Positions::default(),
+            pace: Arc::default(),
+            memory: Vec::new(),
             round: Round::default(),
         })
     }
@@ -143,6 +149,16 @@ impl Committer {
     /// Itself, which does at once what comes through `urgent`.
     pub fn hearing(self, urgent: Receiver<Urgent>) -> Self {
         Self { urgent: Some(urgent), ..self }
+    }
+
+    /// How long it takes to make appends durable.
+    pub fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
+    }
+
+    /// Whether what is committed now waits for nobody who folds.
+    pub fn has_room(&self) -> bool {
+        self.fold.has_room()
     }
 
     /// Lets go of what is urgent; nothing more is taken.
@@ -203,15 +219,18 @@ impl Committer {
     fn admit_append(&mut self, events: Vec<Prepared>, reply: Reply<Vec<StoredEvent>>) {
         match self.place(events) {
             Ok(placed) => {
+                self.positions.keep();
                 for ((_, event), (previous, observed_at)) in placed.events.iter().zip(&placed.links) {
                     self.open_block().push(*previous, *observed_at, &event.body);
                     self.round.bytes += event.body.len();
                 }
                 self.round.events.extend(placed.events);
-                self.round.positions.extend(placed.positions);
                 self.round.waiting.push(Waiting::Append(reply, placed.stored));
             }
-            Err(refused) => drop(reply.send(Err(refused))),
+            Err(refused) => {
+                self.positions.take_back();
+                drop(reply.send(Err(refused)));
+            }
         }
     }
 
@@ -262,14 +281,13 @@ impl Committer {
     fn place(&mut self, events: Vec<Prepared>) -> Result<Placed, StoreError> {
         let (mut next, count) = (self.end(), events.len());
         let (mut placed, mut links) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let (mut stored, mut positions) = (Vec::with_capacity(count), HashMap::with_capacity(count));
+        let mut stored = Vec::with_capacity(count);
         for event in events {
             if !links.is_empty() && links.len() % LOOK_EVERY == 0 {
                 self.serve_urgent()?;
             }
             next = next.next();
-            let known = positions.get(&event.key).or_else(|| self.round.positions.get(&event.key)).copied();
-            let before = match known {
+            let before = match self.positions.get(&event.key) {
                 Some(position) => Some(position),
                 None => self.fold.position(&event.key)?,
             };
@@ -278,16 +296,17 @@ impl Committer {
             links.push((previous, event.observed_at));
             let revision = event.revision;
             let (key, body) = event.at(next);
-            positions.insert(Arc::clone(&key), (revision, next));
+            self.positions.set(&key, (revision, next));
             stored.push(StoredEvent::new(next, body.clone()));
             placed.push((key, Unfolded { revision, sequence: next, body }));
         }
-        Ok(Placed { events: placed, links, stored, positions })
+        Ok(Placed { events: placed, links, stored })
     }
 
     /// What retention had left in another log goes in as a round of its own.
     fn admit_kept(&mut self, run: KeptRun, reply: Reply<()>) {
         self.commit();
+        self.positions.forget_all();
         let up_to = run.up_to;
         match run.blocks(self.tail, self.log.horizon()) {
             Ok((blocks, events)) => {
@@ -379,7 +398,7 @@ impl Committer {
         let commit = blocks.last().map_or(tail.last, |block| block.header.last);
         blocks.iter_mut().for_each(|block| block.header.commit = commit);
         for block in blocks.iter() {
-            self.log.append(tail.last, block.header.last, &block.seal_plain())?;
+            self.log.append(tail.last, block, &mut self.memory)?;
             tail = Tail::of(&block.header);
             if block.header.last != commit {
                 self.serve_urgent()?;
@@ -388,12 +407,18 @@ impl Committer {
         if all {
             self.sync()?;
         } else {
+            let start = Instant::now();
             self.engine.make_appends_durable().map_err(not_durable)?;
+            self.pace.took(start.elapsed());
         }
         if tail != self.tail {
             self.tail = tail;
             self.fold.add(events);
+            self.positions.forget_old();
             self.publish.send_replace(tail.last);
+        }
+        if self.memory.capacity() > KEPT_BYTES {
+            self.memory = Vec::new();
         }
         Ok(())
     }

@@ -1,21 +1,21 @@
-//! How long commits take, as far as it matters.
+//! How long it takes to make appends durable, as far as it matters.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-/// A commit that takes no longer is quick: handing it to another thread and back costs as much.
+/// A sync that takes no longer is quick: handing a commit to another thread and back costs as much.
 const QUICK: Duration = Duration::from_micros(100);
 /// After so many in a row the next one is expected to be.
 const MANY: u32 = 16;
 
-/// Quick commits since one was not.
+/// Quick syncs since one was not.
 #[derive(Default)]
 pub struct Pace(AtomicU32);
 
 impl Pace {
-    /// A commit took `time`.
+    /// A sync took `time`.
     pub fn took(&self, time: Duration) {
         let known = self.0.load(Ordering::Relaxed);
         self.0.store(if time <= QUICK { known.saturating_add(1) } else { 0 }, Ordering::Relaxed);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_quick_commits_promise_another_and_one_slow_one_takes_it_back() {
+    fn many_quick_syncs_promise_another_and_one_slow_one_takes_it_back() {
         let pace = Pace::default();
         (1..MANY).for_each(|_| pace.took(QUICK));
         assert!(!pace.is_quick());

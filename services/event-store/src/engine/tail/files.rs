@@ -325,9 +325,16 @@ fn path_of(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{FILE_PREFIX}{number:010}"))
 }
 
-fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
-    let zeros = vec![0; to.saturating_sub(from) as usize];
-    write_at(file, from, &zeros)
+/// Zeros that are written at once.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+fn write_zeros(file: &File, mut from: u64, to: u64) -> io::Result<()> {
+    while from < to {
+        let count = (to - from).min(ZEROS.len() as u64);
+        write_at(file, from, &ZEROS[..count as usize])?;
+        from += count;
+    }
+    Ok(())
 }
 
 /// Fills `bytes` from `at` on.

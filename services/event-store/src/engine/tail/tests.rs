@@ -47,7 +47,13 @@ fn key(sequence: u64) -> Key {
 fn value(first: u64, last: u64) -> Vec<u8> {
     let mut block = Block::after(Sequence(first - 1), Link::START, 0, false);
     (first..=last).for_each(|n| block.push(Sequence::START, 0, format!("{{\"body\":{n}}}").as_bytes()));
-    frame::seal(&key(last), &block.seal_plain())
+    framed(&block)
+}
+
+fn framed(block: &Block) -> Vec<u8> {
+    let mut value = Vec::new();
+    frame::seal_into(&mut value, &layout::block_key(block.header.last), |value| block.seal_plain(value));
+    value
 }
 
 fn append(tail: &Arc<Tail>, sequence: u64) {
@@ -238,7 +244,7 @@ fn files_that_nothing_is_left_in_are_written_again_and_what_they_held_does_not_c
     let large = |n: u64| {
         let mut block = Block::after(Sequence(n - 1), Link::START, 0, false);
         block.push(Sequence::START, 0, &vec![b'x'; 1 << 20]);
-        frame::seal(&key(n), &block.seal_plain())
+        framed(&block)
     };
     for n in 1..=40_u64 {
         let after = (n > 1).then(|| key(n - 1));
