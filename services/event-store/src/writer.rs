@@ -25,7 +25,7 @@
 //! nothing more is delivered to a subscriber while too much of it is not on disk.
 //!
 //! Where making durable takes less than changing threads does (a disk in memory, or one with a battery), who appends a little while
-//! nobody else does commits it himself ([`Pace`]): the same steps, in the same order, without two changes of thread. One sync that
+//! nothing is queued commits it himself ([`Pace`]): the same steps, in the same order, without two changes of thread. One sync that
 //! takes longer ends that until many have been quick again.
 //!
 //! # Failure
@@ -43,7 +43,8 @@ mod positions;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
@@ -70,8 +71,10 @@ const QUEUE_REQUESTS: usize = 1024;
 const ROUND_EVENTS: usize = 4096;
 /// Bytes after which a round takes no further request: bounds the memory of the batch beyond what its callers sent.
 const ROUND_BYTES: usize = 8 << 20;
-/// Most events that a caller commits within his task: 64 take 0.4 ms, and more would hold up the tasks beside it.
-pub const AT_ONCE_EVENTS: usize = 64;
+/// Most events that a caller commits within his task: so many take half a millisecond, and more would hold up the tasks beside it.
+pub const AT_ONCE_EVENTS: usize = 128;
+/// How long a caller that would commit himself waits for another one who does: about what that takes, and less than handing over.
+const SOON: Duration = Duration::from_micros(20);
 /// When a relaxed write is made durable at the latest, if no durable one comes before.
 pub const RELAXED_FLUSH: Duration = Duration::from_millis(100);
 
@@ -125,6 +128,8 @@ pub struct Writer {
     /// Whoever commits holds it; when that panics, nobody does any more.
     committer: Arc<Mutex<Committer>>,
     pace: Arc<Pace>,
+    /// Callers that append themselves.
+    at_once: AtomicUsize,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -138,7 +143,8 @@ impl Writer {
         let room = Arc::new(Semaphore::new(QUEUE_REQUESTS));
         let (ours, its_room) = (Arc::clone(&committer), Arc::clone(&room));
         let thread = thread.spawn(move || run(&ours, &its_room, keeper, &requests))?;
-        Ok(Self { room, queue: Some(queue), urgent, committer, pace, thread: Some(thread) })
+        let at_once = AtomicUsize::new(0);
+        Ok(Self { room, queue: Some(queue), urgent, committer, pace, at_once, thread: Some(thread) })
     }
 
     /// Appends `events`, and waits until that is done.
@@ -152,19 +158,30 @@ impl Writer {
 
     /// Appends `events` on this thread if that is quicker than handing them over; else gives them back.
     pub fn append_at_once(&self, events: Vec<Prepared>) -> Result<Result<Vec<StoredEvent>, StoreError>, Vec<Prepared>> {
-        if !self.is_idle() || !self.pace.is_quick() {
+        let _at_it = AtIt::new(&self.at_once);
+        if !self.pace.is_quick() || self.is_queued() {
             return Err(events);
         }
-        // A place as everybody's: who comes meanwhile is not alone.
-        let Ok(_room) = self.room.try_acquire() else { return Err(events) };
-        match self.committer.try_lock() {
-            Ok(mut committer) if committer.has_room() => {
+        match self.turn() {
+            Some(mut committer) if committer.has_room() => {
                 let (reply, mut answer) = oneshot::channel();
                 committer.admit(Request::Append(events, reply));
                 committer.commit();
                 Ok(answer.try_recv().unwrap_or(Err(StoreError::Poisoned)))
             }
             _ => Err(events),
+        }
+    }
+
+    /// The committer, if it is free soon.
+    fn turn(&self) -> Option<MutexGuard<'_, Committer>> {
+        let start = Instant::now();
+        loop {
+            match self.committer.try_lock() {
+                Ok(committer) => return Some(committer),
+                Err(TryLockError::WouldBlock) if start.elapsed() < SOON => std::hint::spin_loop(),
+                Err(_) => return None,
+            }
         }
     }
 
@@ -192,13 +209,34 @@ impl Writer {
 
     /// Whether nobody waits for it, as far as anybody can know.
     pub fn is_idle(&self) -> bool {
-        self.room.available_permits() == QUEUE_REQUESTS
+        !self.is_queued() && self.at_once.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether requests are queued or in the round.
+    fn is_queued(&self) -> bool {
+        self.room.available_permits() < QUEUE_REQUESTS
     }
 
     /// How many requests are queued or in the round.
     #[cfg(test)]
     pub fn waiting(&self) -> usize {
         QUEUE_REQUESTS - self.room.available_permits()
+    }
+}
+
+/// Somebody who appends himself, for as long as it lives.
+struct AtIt<'a>(&'a AtomicUsize);
+
+impl<'a> AtIt<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for AtIt<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Tail {
     make_durable: Settle,
     /// Held while a value that is not the newest changes or moves.
     writing: Mutex<()>,
+    /// Held while a value is appended: its record.
+    appending: Mutex<Vec<u8>>,
     syncing: Syncing,
     inner: Mutex<Inner>,
 }
@@ -105,6 +107,7 @@ impl Tail {
             below,
             make_durable,
             writing: Mutex::default(),
+            appending: Mutex::default(),
             syncing: Syncing::default(),
             inner: Mutex::new(inner),
         })
@@ -231,12 +234,17 @@ impl Tree for Arc<Tail> {
 
     fn append(&self, after: Option<&[u8]>, key: &[u8], value: &[u8]) -> Result<bool, Cause> {
         let Some(new) = as_key(key) else { return Err(cause(std::io::Error::other("no key of a block"))) };
+        let mut record = self.appending.lock().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.inner();
         if self.last_key(&mut inner)?.as_ref().map(|last| &last[..]) != after {
             return Ok(false);
         }
-        let durable = inner.durable;
-        let place = inner.files.append(durable, &new, value).map_err(cause)?;
+        let (durable, mut end) = (inner.durable, inner.files.end().map_err(cause)?);
+        // Nobody who reads or moves values waits for the disk.
+        drop(inner);
+        let place = end.write(&mut record, durable, &new, value).map_err(cause)?;
+        let mut inner = self.inner();
+        inner.files.wrote(&place, &end).map_err(cause)?;
         inner.entries.insert(new, place);
         inner.last = Some(Some(new));
         Ok(true)

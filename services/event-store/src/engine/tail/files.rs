@@ -42,7 +42,6 @@ pub struct Files {
     spare: Vec<PathBuf>,
     next_number: u64,
     unsynced: Unsynced,
-    buffer: Vec<u8>,
 }
 
 struct TailFile {
@@ -65,6 +64,32 @@ pub struct Found {
     durable: Key,
     /// Something before it could not be read, from here on.
     after_gap: Option<u64>,
+}
+
+/// Where the files end.
+pub struct End {
+    file: Arc<File>,
+    number: u64,
+    at: u64,
+    length: u64,
+}
+
+impl End {
+    /// Writes a record there, which it puts together in `record`, and moves on; says where it is. It is not durable yet.
+    pub fn write(&mut self, record: &mut Vec<u8>, durable: Option<Key>, key: &Key, value: &[u8]) -> io::Result<Place> {
+        record.clear();
+        record.extend_from_slice(&durable.unwrap_or_default());
+        record.extend_from_slice(key);
+        record.extend_from_slice(value);
+        let place = Place { file: Arc::clone(&self.file), number: self.number, at: self.at, length: value.len() };
+        write_at(&self.file, self.at, record)?;
+        self.at += record.len() as u64;
+        if self.at > self.length {
+            self.length = self.at.next_multiple_of(EXTENSION_BYTES);
+            write_zeros(&self.file, self.at, self.length)?;
+        }
+        Ok(place)
+    }
 }
 
 /// What must be synced before what was written is durable.
@@ -121,9 +146,8 @@ impl Files {
             parsed.push((TailFile { number, path, file, end, length: content.len() as u64, left: 0 }, found));
         }
         let folder = folder.to_path_buf();
-        let (spare, buffer) = (Vec::new(), Vec::new());
         let (files, found) = in_order(parsed);
-        Ok((Self { folder, files, spare, next_number, unsynced, buffer }, found))
+        Ok((Self { folder, files, spare: Vec::new(), next_number, unsynced }, found))
     }
 
     /// Cuts off what no sync had reached; see "Crashes" in [`super`]. Gives what stands.
@@ -156,26 +180,27 @@ impl Files {
         Ok(found)
     }
 
-    /// Writes a record; it is not durable yet.
-    pub fn append(&mut self, durable: Option<Key>, key: &Key, value: &[u8]) -> io::Result<Place> {
+    /// Where the next record goes.
+    pub fn end(&mut self) -> io::Result<End> {
         if self.files.back().is_none_or(|file| file.end >= FILE_BYTES) {
             self.begin_file()?;
         }
-        let Some(active) = self.files.back_mut() else { return Err(io::Error::other("no file was begun")) };
-        self.buffer.clear();
-        self.buffer.extend_from_slice(&durable.unwrap_or_default());
-        self.buffer.extend_from_slice(key);
-        self.buffer.extend_from_slice(value);
-        let (at, end) = (active.end, active.end + self.buffer.len() as u64);
-        write_at(&active.file, at, &self.buffer)?;
-        if end > active.length {
-            active.length = end.next_multiple_of(EXTENSION_BYTES);
-            write_zeros(&active.file, end, active.length)?;
+        let Some(active) = self.files.back() else { return Err(io::Error::other("no file was begun")) };
+        let TailFile { number, end, length, .. } = *active;
+        Ok(End { file: Arc::clone(&active.file), number, at: end, length })
+    }
+
+    /// A record was written at `place`, and now the end is `end`.
+    pub fn wrote(&mut self, place: &Place, end: &End) -> io::Result<()> {
+        match self.files.back_mut() {
+            Some(active) if active.number == place.number && active.end == place.at => {
+                (active.end, active.length) = (end.at, end.length);
+                active.left += 1;
+                self.unsynced.add(&active.file);
+                Ok(())
+            }
+            _ => Err(io::Error::other("the end of the log moved while it was written to")),
         }
-        active.end = end;
-        active.left += 1;
-        self.unsynced.add(&active.file);
-        Ok(Place { file: Arc::clone(&active.file), number: active.number, at, length: value.len() })
     }
 
     /// Begins the next file.
