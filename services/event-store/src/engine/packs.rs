@@ -143,7 +143,7 @@ impl Packs {
     pub fn sync(&self) -> Result<(), Cause> {
         self.syncing.turn(|| {
             let unsynced = self.inner().files.take_unsynced();
-            if self.firm { unsynced.sync().map_err(cause) } else { Ok(()) }
+            if self.firm { unsynced.sync().map(drop).map_err(cause) } else { Ok(()) }
         })
     }
 

@@ -4,8 +4,8 @@
 //! tail.<number>: the key that was durable when it was written (9 bytes, zeros: none) | key (9 bytes) | value, which is a frame
 //! ```
 //!
-//! A file is extended by zeros ahead of what is written, so that most syncs need not write the file's size; and one that has
-//! nothing left is written again under the next number. What it held then follows what is new, and has lower keys, which tell it. Name and
+//! A file is extended by zeros ahead of what is written, so that most syncs need not write the file's size, unless syncs cost nothing; and
+//! one that has nothing left is written again under the next number. What it held then follows what is new, and has lower keys, which tell it. Name and
 //! content of such a file may reach the disk in any order: so files are ordered by the keys in them, and not by number.
 
 use std::{
@@ -14,6 +14,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use memchr::memmem;
@@ -32,6 +33,8 @@ pub const FILE_PREFIX: &str = "tail.";
 const FILE_BYTES: u64 = 4 << 20;
 /// Files are extended in such steps: 200 small commits, and little beside a large one.
 const EXTENSION_BYTES: u64 = 256 << 10;
+/// Where a sync takes less, the size of a file that grows costs nothing: no disk is that quick.
+const FREE_SYNC: Duration = Duration::from_micros(10);
 /// Files kept to be written again.
 pub const MAX_SPARE: usize = 1;
 
@@ -42,6 +45,8 @@ pub struct Files {
     spare: Vec<PathBuf>,
     next_number: u64,
     unsynced: Unsynced,
+    /// Whether they are extended.
+    extended: bool,
 }
 
 struct TailFile {
@@ -72,6 +77,7 @@ pub struct End {
     number: u64,
     at: u64,
     length: u64,
+    extended: bool,
 }
 
 impl End {
@@ -85,7 +91,7 @@ impl End {
         write_at(&self.file, self.at, record)?;
         self.at += record.len() as u64;
         if self.at > self.length {
-            self.length = self.at.next_multiple_of(EXTENSION_BYTES);
+            self.length = if self.extended { self.at.next_multiple_of(EXTENSION_BYTES) } else { self.at };
             write_zeros(&self.file, self.at, self.length)?;
         }
         Ok(place)
@@ -101,13 +107,16 @@ pub struct Unsynced {
 }
 
 impl Unsynced {
-    /// Syncs it.
-    pub fn sync(&self) -> io::Result<()> {
+    /// Syncs it; says how long its files took.
+    pub fn sync(&self) -> io::Result<Duration> {
+        let start = Instant::now();
         self.files.iter().try_for_each(|file| file.sync_data())?;
+        let took = start.elapsed();
         match &self.folder {
-            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-            _ => Ok(()),
+            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all()?,
+            _ => {}
         }
+        Ok(took)
     }
 
     /// The file `file` was written.
@@ -147,7 +156,7 @@ impl Files {
         }
         let folder = folder.to_path_buf();
         let (files, found) = in_order(parsed);
-        Ok((Self { folder, files, spare: Vec::new(), next_number, unsynced }, found))
+        Ok((Self { folder, files, spare: Vec::new(), next_number, unsynced, extended: true }, found))
     }
 
     /// Cuts off what no sync had reached; see "Crashes" in [`super`]. Gives what stands.
@@ -187,7 +196,7 @@ impl Files {
         }
         let Some(active) = self.files.back() else { return Err(io::Error::other("no file was begun")) };
         let TailFile { number, end, length, .. } = *active;
-        Ok(End { file: Arc::clone(&active.file), number, at: end, length })
+        Ok(End { file: Arc::clone(&active.file), number, at: end, length, extended: self.extended })
     }
 
     /// A record was written at `place`, and now the end is `end`.
@@ -222,6 +231,11 @@ impl Files {
     #[cfg(test)]
     pub fn write_to(&mut self, file: File) {
         self.files.back_mut().expect("one is written").file = Arc::new(file);
+    }
+
+    /// Syncing what was written took `time`.
+    pub fn synced_in(&mut self, time: Duration) {
+        self.extended = time > FREE_SYNC;
     }
 
     /// What was written since it was taken last.
