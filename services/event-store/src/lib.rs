@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arrange;
+mod beside;
 mod block;
 mod chain;
 mod config;

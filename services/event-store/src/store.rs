@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use crate::{
     MemoryDisk, RELAXED_FLUSH, StoreConfig, StoreError, StoredEvent, Table, TableName,
     arrange::Arranger,
+    beside::Beside,
     engine::{Engine, SledEngine},
     history,
     keeper::Keeper,
@@ -140,7 +141,7 @@ impl EventStore {
         }
         let inner = Arc::clone(&self.inner);
         let max_bytes = max_bytes.min(MAX_READ_BYTES);
-        blocking("the log", move || read_events(&inner.trees.log, after, last, limit, max_bytes)).await
+        blocking("the log", move || read_events(inner, after, last, limit, max_bytes)).await
     }
 
     /// The event at `sequence`; none before the first, after the last, or where retention cut it.
@@ -254,6 +255,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(stopped)
 }
 
+/// A thread that was to read `what` panicked.
+fn stopped(what: &'static str) -> StoreError {
+    StoreError::Read { what, source: Arc::new(std::io::Error::other("a thread panicked")) }
+}
+
 fn check_count(what: &'static str, size: usize) -> Result<(), StoreError> {
     let limit = MAX_APPEND_EVENTS;
     if size > limit { Err(StoreError::TooLarge { what, size, limit }) } else { Ok(()) }
@@ -261,28 +267,28 @@ fn check_count(what: &'static str, size: usize) -> Result<(), StoreError> {
 
 /// The events of a page. A long one is read in two parts side by side: most of what reading costs is unpacking.
 fn read_events(
-    log: &Log,
+    inner: Arc<Inner>,
     after: Sequence,
     last: Sequence,
     limit: usize,
     max_bytes: usize,
 ) -> Result<Vec<StoredEvent>, StoreError> {
+    let log = &inner.trees.log;
     let Some(middle) = middle(log, after, last, limit, max_bytes)? else {
         return Ok(read_part(log, after, last, limit, max_bytes)?.events);
     };
-    std::thread::scope(|scope| {
-        let rest = limit - (middle.0 - after.0) as usize;
-        let second = scope.spawn(move || read_part(log, middle, last, rest, max_bytes / 2));
-        let first = read_part(log, after, middle, limit, max_bytes);
-        let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let Part { mut events, whole } = first?;
-        match second {
-            Ok(second) if whole => events.extend(second.events),
-            Err(error) if whole && events.is_empty() => return Err(error),
-            Ok(_) | Err(_) => {}
-        }
-        Ok(events)
-    })
+    let rest = limit - (middle.0 - after.0) as usize;
+    let its = Arc::clone(&inner);
+    let second = Beside::offer(move || read_part(&its.trees.log, middle, last, rest, max_bytes / 2));
+    let first = read_part(log, after, middle, limit, max_bytes);
+    let second = second.blocking_outcome().unwrap_or_else(|| Err(stopped("the log")));
+    let Part { mut events, whole } = first?;
+    match second {
+        Ok(second) if whole => events.extend(second.events),
+        Err(error) if whole && events.is_empty() => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    Ok(events)
 }
 
 /// Where the second half of a page begins, if it is worth reading it beside the first.
