@@ -8,7 +8,7 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 use crate::{StoreError, arrange::Arranger, fold::Fold, poison::Poison};
 
 /// How long an event may be pending before it is folded: of what changes often meanwhile, one state is written.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The running thread; ends when dropped, after it has folded what is pending.
 pub struct Keeper {

@@ -12,5 +12,5 @@ mod migrating;
 mod paging;
 mod reading;
 mod seam;
-mod support;
+pub mod support;
 mod tables;

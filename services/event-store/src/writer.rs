@@ -314,32 +314,4 @@ fn next(committer: &Mutex<Committer>, requests: &Receiver<Queued>) -> Option<Que
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{EventStore, MemoryDisk};
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn whoever_waits_for_something_urgent_is_told_when_the_writer_panics() {
-        let store = EventStore::open_memory(&MemoryDisk::default()).expect("the store opens");
-        let committer = Arc::clone(&store.writer().committer);
-        let (held, hold) = std::sync::mpsc::channel();
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let panicking = std::thread::spawn(move || {
-            let _committing = committer.lock().expect("nobody has panicked yet");
-            held.send(()).expect("the test listens");
-            released.recv().expect("the test goes on");
-            panic!("of whoever commits");
-        });
-        hold.recv().expect("held");
-        let table = store.table::<u8>(TableName::Keys);
-        let put = tokio::spawn(async move { table.put("k", &1, Durability::Durable).await });
-        while store.waiting() == 0 {
-            tokio::task::yield_now().await;
-        }
-        release.send(()).expect("it waits");
-        assert!(panicking.join().is_err());
-        assert!(matches!(put.await.expect("no panic"), Err(StoreError::Poisoned)));
-        let later = store.table::<u8>(TableName::Keys).put("k", &2, Durability::Durable).await;
-        assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
-    }
-}
+mod tests;

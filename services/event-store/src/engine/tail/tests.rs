@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, time::Duration};
 
 use super::*;
 use crate::{
@@ -285,4 +285,55 @@ fn after_a_sync_that_failed_nothing_is_durable_any_more() {
     append(&tail, 2);
     tail.sync(true).expect_err("it cannot be synced");
     tail.sync(true).expect_err("nor is there anything left to sync");
+}
+
+#[test]
+fn a_file_is_extended_ahead_unless_syncs_cost_nothing() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    append(&tail, 1);
+    let length = || fs::metadata(fixture.only_file()).expect("there").len();
+    let extended = length();
+    assert!(extended > record_bytes() as u64 * 10, "{extended} bytes");
+    // What is there already is used up first.
+    tail.inner().files.synced_in(Duration::ZERO);
+    let mut n = 1;
+    while length() == extended {
+        n += 1;
+        append(&tail, n);
+    }
+    assert!(length() < extended + 2 * record_bytes() as u64, "no further than what was written");
+    tail.inner().files.synced_in(Duration::from_millis(1));
+    append(&tail, n + 1);
+    assert!(length() > extended + 10 * record_bytes() as u64, "ahead again");
+    drop(tail);
+    assert_eq!(keys(&fixture.open()), (1..=n + 1).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_moves_the_end_while_it_is_written_to_fails_the_append() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    append(&tail, 1);
+    let mut end = tail.inner().files.end().expect("an end");
+    let place = end.write(&mut Vec::new(), None, &key(2), &value(2, 2)).expect("written");
+    append(&tail, 2);
+    tail.inner().files.wrote(&place, &end).expect_err("another one is there");
+}
+
+#[test]
+fn who_appends_is_told_the_last_key_whatever_moved_or_went_before() {
+    let fixture = Fixture::new();
+    let tail = fixture.open();
+    (1..=4).for_each(|n| append(&tail, n));
+    tail.put(&key(4), &value(3, 4)).expect("replaced");
+    tail.remove(&key(3)).expect("removed");
+    assert!(!tail.append(Some(&key(3)), &key(5), &value(5, 5)).expect("looked"), "it ends at 4");
+    append(&tail, 5);
+    tail.settle(&key(2)).expect("settled");
+    append(&tail, 6);
+    tail.remove(&key(6)).expect("removed");
+    assert!(!tail.append(Some(&key(6)), &key(7), &value(7, 7)).expect("looked"), "it ends at 5");
+    append(&tail, 6);
+    assert_eq!(keys(&tail), [1, 2, 4, 5, 6]);
 }
