@@ -24,6 +24,7 @@ on_each_engine!(
     states_that_differ_from_the_log_are_found_named_and_put_right,
     a_log_goes_into_another_store_byte_for_byte,
     what_retention_left_goes_into_another_store_with_its_links,
+    an_entity_goes_on_from_what_retention_left_of_it_in_another_store,
     an_import_that_does_not_come_next_changes_nothing,
     tables_go_into_another_store_as_they_are,
 );
@@ -391,6 +392,31 @@ async fn what_retention_left_goes_into_another_store_with_its_links(place: Place
     assert!(matches!(late, Err(StoreError::OutOfPlace { .. })), "{late:?}");
     drop(restored);
     assert_eq!(all(&copy.open()).await, events);
+}
+
+async fn an_entity_goes_on_from_what_retention_left_of_it_in_another_store(place: Place) {
+    let events: Vec<_> = (1..=3).map(|revision| observed("R1", revision, revision as i64)).collect();
+    let store = place.open();
+    store.append(events.clone()).await.expect("appended");
+    let everything = Retention { before: Some(Timestamp::MAX), ..policy() };
+    let cut = store.retain(&everything).await.expect("retained");
+    let [last] = &all(&store).await[..] else { panic!("the last event of R1 stays, and no other") };
+    let link = |sequence| {
+        let store = &store;
+        async move { store.link_at(Sequence(sequence)).await.expect("readable").expect("known") }
+    };
+    let kept = KeptEvent { before: link(2).await, body: last.body.clone() };
+
+    let other = place.other();
+    let other = other.open();
+    other.append(events[..1].to_vec()).await.expect("appended");
+    other.retain(&everything).await.expect("retained");
+    other.import_kept(cut.horizon, link(3).await, vec![kept]).await.expect("imported");
+    let next = observed("R1", 4, 4);
+    assert_eq!(
+        other.append(vec![next.clone()]).await.expect("the fourth follows the third"),
+        store.append(vec![next]).await.expect("appended")
+    );
 }
 
 async fn an_import_that_does_not_come_next_changes_nothing(place: Place) {
