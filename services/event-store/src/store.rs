@@ -35,8 +35,8 @@ pub const MAX_APPEND_EVENTS: usize = 1 << 16;
 pub const MAX_READ_EVENTS: usize = 10_000;
 /// Bytes of bodies after which a read ends: a long replay is many short reads, and memory stays bounded.
 pub const MAX_READ_BYTES: usize = 8 << 20;
-/// Events from which on a read is done in two parts: 1,000 take a millisecond, starting a thread a twentieth.
-const MANY_EVENTS: usize = 1000;
+/// Events from which on a read is done in two parts: 1,000 take a millisecond, waking a thread a twentieth.
+pub(crate) const MANY_EVENTS: usize = 1000;
 /// Bytes of bodies that a read copies as one: so much stays in memory for as long as anybody holds one event of them.
 const TOGETHER_BYTES: usize = 8 << 10;
 /// Most entities that one page gives.

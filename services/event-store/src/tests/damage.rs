@@ -13,11 +13,13 @@ use crate::{
     block::{Block, Unpacker},
     engine::{Tree, Values},
     frame, layout,
+    store::MANY_EVENTS,
 };
 
 on_each_engine!(
     a_damaged_block_is_found_at_its_sequence,
     a_missing_or_a_cut_block_is_found_at_its_sequence,
+    a_long_read_ends_before_damage_in_either_of_its_halves,
     a_lost_pointer_and_a_damaged_pack_are_found_at_their_sequence,
     a_block_of_another_sequence_is_found_even_when_it_is_whole,
     an_event_that_was_altered_with_all_its_digests_breaks_the_chain,
@@ -86,6 +88,24 @@ async fn a_missing_or_a_cut_block_is_found_at_its_sequence(place: Place) {
         assert_found_at(&damaged(&place.other(), lose).await, bad).await;
         let cut = |tree: &dyn Tree| insert(tree, &key(bad), &[0; 3]);
         assert_found_at(&damaged(&place.other(), cut).await, bad).await;
+    }
+}
+
+async fn a_long_read_ends_before_damage_in_either_of_its_halves(place: Place) {
+    let store = place.open();
+    let count = 3 * MANY_EVENTS;
+    store.append(drafts("R", count)).await.expect("appended");
+    for near in [count * 3 / 4, count / 4] {
+        let (bad, _) = store.trees().log.header_of(Sequence(near as u64)).expect("readable");
+        let tree = store.trees().log.tree();
+        let mut value = tree.get(&key(bad.last.0)).expect("readable").expect("there");
+        value[60] ^= 1;
+        insert(tree, &key(bad.last.0), &value);
+        let whole = bad.first.0 - 1;
+        let read = store.read_after(Sequence::START, count).await.expect("what is whole comes first");
+        assert_eq!(read.last().map(|event| event.head.sequence.0), Some(whole));
+        assert_eq!(read.len() as u64, whole);
+        assert!(is_corrupt(store.read_after(Sequence(whole), count).await, bad.first.0));
     }
 }
 
