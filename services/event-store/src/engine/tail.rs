@@ -120,7 +120,7 @@ impl Tail {
             let last = self.last_key(&mut inner)?;
             let unsynced = inner.files.take_unsynced();
             drop(inner);
-            let took = firmly.then(|| unsynced.sync()).transpose().map_err(cause)?;
+            let took = if firmly { unsynced.sync().map_err(cause)? } else { None };
             let mut inner = self.inner();
             took.into_iter().for_each(|took| inner.files.synced_in(took));
             inner.durable = inner.durable.max(last);

@@ -4,9 +4,9 @@
 //! tail.<number>: the key that was durable when it was written (9 bytes, zeros: none) | key (9 bytes) | value, which is a frame
 //! ```
 //!
-//! A file is extended by zeros ahead of what is written, so that most syncs need not write the file's size, unless syncs cost nothing; and
-//! one that has nothing left is written again under the next number. What it held then follows what is new, and has lower keys, which tell it. Name and
-//! content of such a file may reach the disk in any order: so files are ordered by the keys in them, and not by number.
+//! A file is extended by zeros ahead of what is written, so that most syncs need not write the file's size, unless syncs cost nothing;
+//! and one that has nothing left is written again under the next number. What it held then follows what is new, and has lower keys, which
+//! tell it. Name and content of such a file may reach the disk in any order: so files are ordered by the keys in them, and not by number.
 
 use std::{
     collections::VecDeque,
@@ -107,11 +107,11 @@ pub struct Unsynced {
 }
 
 impl Unsynced {
-    /// Syncs it; says how long its files took.
-    pub fn sync(&self) -> io::Result<Duration> {
+    /// Syncs it; says how long its files took, if it has any.
+    pub fn sync(&self) -> io::Result<Option<Duration>> {
         let start = Instant::now();
         self.files.iter().try_for_each(|file| file.sync_data())?;
-        let took = start.elapsed();
+        let took = (!self.files.is_empty()).then(|| start.elapsed());
         match &self.folder {
             Some(folder) if cfg!(unix) => File::open(folder)?.sync_all()?,
             _ => {}
