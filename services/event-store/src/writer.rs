@@ -24,9 +24,9 @@
 //! carried out and made durable between two blocks, as if it had come before the round. The cursors of deliveries are written so:
 //! nothing more is delivered to a subscriber while too much of it is not on disk.
 //!
-//! Where making durable takes less than changing threads does (a disk in memory, or one with a battery), who appends a little while
-//! nothing is queued commits it himself ([`Pace`]): the same steps, in the same order, without two changes of thread. One sync that
-//! takes longer ends that until many have been quick again.
+//! Where making durable takes less than changing threads does (a disk in memory, or one with a battery), who appends while nothing is
+//! queued commits it himself ([`Pace`]), a little within his task and more where a thread may be held up: the same steps, in the same
+//! order, without two changes of thread. One sync that takes longer ends that until many have been quick again.
 //!
 //! # Failure
 //!
