@@ -71,7 +71,8 @@ const QUEUE_REQUESTS: usize = 1024;
 const ROUND_EVENTS: usize = 4096;
 /// Bytes after which a round takes no further request: bounds the memory of the batch beyond what its callers sent.
 const ROUND_BYTES: usize = 8 << 20;
-/// Most events that a caller commits within his task: so many take half a millisecond, and more would hold up the tasks beside it.
+/// Most events that a caller commits within his task: preparing and committing so many takes a millisecond, and more would hold up the
+/// tasks beside it.
 pub const AT_ONCE_EVENTS: usize = 128;
 /// How long a caller that would commit himself waits for another one who does: about what that takes, and less than handing over.
 const SOON: Duration = Duration::from_micros(20);
